@@ -1,0 +1,309 @@
+/* The series of what was said about channels, and the objections that follow from it. */
+#include "ledger/preference.h"
+
+#include "ledger/ledger_inside.h"
+#include "ledger/right.h"
+
+static const char *const voice_names[] = {
+    [VOICE_CONTROLLER] = "controller",
+    [VOICE_CLIENT] = "client",
+    [VOICE_PERSON] = "person",
+    [VOICE_KEPT] = "kept",
+};
+
+const char *voice_name(enum voice voice)
+{
+    return voice_names[voice];
+}
+
+/* The newest that was said and counted about one channel and kind of message. */
+struct last {
+    bool found, opted_in;
+    enum voice voice;
+    enum voice
+        strongest; /* of an opt-out: the highest voice since the last opt-in; who says it again takes nothing away */
+    int64_t received_ms;
+    int64_t at_ms; /* the latest that was said of these */
+};
+
+/* From the newest back to the last that said otherwise. */
+static bool take_last(void *arg, const struct row *row, struct error *error)
+{
+    struct last *last = arg;
+    bool opted_in = row_integer(row, 0) != 0;
+    enum voice voice = (enum voice)row_integer(row, 1);
+
+    (void)error;
+    if (!last->found)
+        *last = (struct last){ true, opted_in, voice, voice, row_integer(row, 2), row_integer(row, 3) };
+    if (opted_in != last->opted_in)
+        return DB_STOP;
+    if (row_integer(row, 3) > last->at_ms)
+        last->at_ms = row_integer(row, 3);
+    if (voice > last->strongest)
+        last->strongest = voice;
+    return true;
+}
+
+static bool read_last(struct ledger *ledger, uint32_t account, uint32_t ordinal, const struct preference *preference,
+                      struct last *last, struct error *error)
+{
+    *last = (struct last){ 0 };
+    return db_run(ledger->db,
+                  SQL("SELECT opted_in, voice, received, at FROM preference WHERE account = $1 AND ordinal = $2"
+                      " AND channel = $3 AND service = $4 AND applied = 1 ORDER BY number DESC"),
+                  DB_PARAMS(DB_INTEGER(account), DB_INTEGER(ordinal), DB_INTEGER(preference->channel),
+                            DB_INTEGER(preference->service)),
+                  take_last, last, error);
+}
+
+/* Semantics of outranking: an opt-out always holds; an opt-in by a site or app never overrides an opt-out, one by the
+ * controller's systems not what the person said, be it in a site or app. */
+static bool counts(const struct preference *preference, const struct last *last)
+{
+    if (preference->opted_in && last->found && !last->opted_in) {
+        if (preference->received_ms < last->received_ms && last->voice != VOICE_KEPT)
+            return false; /* it was parked when the opt-out came */
+        if (preference->at_ms / WHEN_SECOND < last->at_ms / WHEN_SECOND && last->voice != VOICE_KEPT)
+            return false; /* a consent that is older than the objection */
+        if (preference->voice == VOICE_CLIENT)
+            return false;
+        if (preference->voice == VOICE_CONTROLLER)
+            return last->strongest == VOICE_CONTROLLER;
+    }
+    return true;
+}
+
+/* What a detail's seal is bound to: it cannot be moved to another person, channel or statement. */
+#define BOUND_LEN 24
+static struct str bound_of(unsigned char bound[BOUND_LEN], uint32_t account, uint32_t ordinal, uint64_t number,
+                           enum channel channel, bool service)
+{
+    memset(bound, 0, BOUND_LEN);
+    bound[0] = 4; /* format: preference detail */
+    bound[1] = (unsigned char)channel;
+    bound[2] = service;
+    memcpy(bound + 4, &account, sizeof account);
+    memcpy(bound + 8, &ordinal, sizeof ordinal);
+    memcpy(bound + 16, &number, sizeof number);
+    return (struct str){ (const char *)bound, BOUND_LEN };
+}
+
+struct sealed_detail {
+    struct record_nonce nonce;
+    struct str sealed; /* empty: none */
+};
+
+static bool seal_detail(struct ledger *ledger, const struct grant *grant, const struct preference *preference,
+                        uint64_t number, struct sealed_detail *out, struct error *error)
+{
+    unsigned char bound[BOUND_LEN];
+    unsigned char *sealed;
+
+    *out = (struct sealed_detail){ 0 };
+    if (preference->detail.len == 0)
+        return true;
+    sealed = arena_alloc(&ledger->stage, preference->detail.len + GRANT_TAG_LEN, 1);
+    if (!sealed)
+        return error_set(error, ERROR_BUSY, "too many changes in one group");
+    grant_seal(
+        grant, preference->detail,
+        bound_of(bound, grant_account(grant), grant_ordinal(grant), number, preference->channel, preference->service),
+        &out->nonce, sealed);
+    out->sealed = (struct str){ (const char *)sealed, preference->detail.len + GRANT_TAG_LEN };
+    return true;
+}
+
+static bool store(struct ledger *ledger, const struct grant *grant, const struct preference *preference,
+                  struct error *error)
+{
+    struct sealed_detail detail;
+    int64_t number = 0;
+
+    if (!db_integer(
+            ledger->db, SQL("SELECT COALESCE(MAX(number), 0) + 1 FROM preference WHERE account = $1 AND ordinal = $2"),
+            DB_PARAMS(DB_INTEGER(grant_account(grant)), DB_INTEGER(grant_ordinal(grant))), &number, NULL, error) ||
+        !seal_detail(ledger, grant, preference, (uint64_t)number, &detail, error))
+        return false;
+    bool has = detail.sealed.len > 0;
+    return ledger_change(ledger,
+                         SQL("INSERT INTO preference (account, ordinal, number, channel, service, opted_in, applied,"
+                             " voice, at, received, source, salt, counter, sealed)"
+                             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"),
+                         DB_PARAMS(DB_INTEGER(grant_account(grant)), DB_INTEGER(grant_ordinal(grant)),
+                                   DB_INTEGER(number), DB_INTEGER(preference->channel), DB_INTEGER(preference->service),
+                                   DB_INTEGER(preference->opted_in), DB_INTEGER(preference->applied),
+                                   DB_INTEGER(preference->voice), DB_INTEGER(preference->at_ms),
+                                   DB_INTEGER(preference->received_ms), DB_INTEGER(preference->source),
+                                   has ? DB_BLOB(detail.nonce.salt, sizeof detail.nonce.salt) : DB_NULL,
+                                   has ? DB_INTEGER(detail.nonce.counter) : DB_NULL,
+                                   has ? DB_BLOB(detail.sealed.at, detail.sealed.len) : DB_NULL),
+                         error);
+}
+
+static bool follow_with_right(struct ledger *ledger, struct account *account, uint32_t ordinal,
+                              const struct preference *preference, const struct last *last, struct error *error)
+{
+    uint32_t bit = preference->service ? SERVICE_BIT(preference->channel) : MARKET_BIT(preference->channel);
+    const struct right_end how = { .notice_ms = WHEN_NONE };
+    int64_t ended = 0;
+
+    if (preference->opted_in)
+        return rights_end(ledger, account, ordinal, RIGHT_OBJECTION, bit, &how, &ended, error);
+    if (last->found && !last->opted_in)
+        return true; /* the objection stands already */
+    const struct right right = {
+        .kind = RIGHT_OBJECTION,
+        .denies = bit,
+        .since_ms = preference->at_ms,
+        .until_ms = WHEN_NONE,
+        .road = str_of(voice_name(preference->voice)),
+        .source = preference->source,
+    };
+    return right_add(ledger, account, ordinal, &right, error);
+}
+
+/* Said again without anything new: real clients repeat themselves in every call, and what took effect at once while its
+ * item was parked comes a second time. */
+static bool is_repeat(const struct preference *preference, const struct last *last)
+{
+    return last->found && last->opted_in == preference->opted_in && last->voice == preference->voice &&
+           (preference->detail.len == 0 || preference->received_ms == last->received_ms);
+}
+
+static bool take_newest(void *arg, const struct row *row, struct error *error)
+{
+    struct preference *newest = arg;
+
+    (void)error;
+    newest->opted_in = row_integer(row, 0) != 0;
+    newest->voice = (enum voice)row_integer(row, 1);
+    newest->applied = row_integer(row, 2) != 0;
+    return true;
+}
+
+/* What did not count stands in the series once, however often the same systems send it. */
+static bool is_refused_again(struct ledger *ledger, const struct grant *grant, const struct preference *preference,
+                             bool *out, struct error *error)
+{
+    struct preference newest = { .applied = true };
+
+    if (!db_run(ledger->db,
+                SQL("SELECT opted_in, voice, applied FROM preference WHERE account = $1 AND ordinal = $2"
+                    " AND channel = $3 AND service = $4 ORDER BY number DESC LIMIT 1"),
+                DB_PARAMS(DB_INTEGER(grant_account(grant)), DB_INTEGER(grant_ordinal(grant)),
+                          DB_INTEGER(preference->channel), DB_INTEGER(preference->service)),
+                take_newest, &newest, error))
+        return false;
+    *out = !newest.applied && newest.opted_in == preference->opted_in && newest.voice == preference->voice &&
+           preference->detail.len == 0;
+    return true;
+}
+
+bool preference_say(struct ledger *ledger, struct account *account, const struct grant *grant,
+                    struct preference *preference, struct error *error)
+{
+    struct last last;
+    bool again = false;
+
+    if (!read_last(ledger, grant_account(grant), grant_ordinal(grant), preference, &last, error))
+        return false;
+    preference->applied = counts(preference, &last);
+    if (preference->applied)
+        again = is_repeat(preference, &last);
+    else if (!is_refused_again(ledger, grant, preference, &again, error))
+        return false;
+    if (again)
+        return true;
+    return store(ledger, grant, preference, error) &&
+           (!preference->applied || follow_with_right(ledger, account, grant_ordinal(grant), preference, &last, error));
+}
+
+/* ---- reading ---- */
+
+static bool take_state(void *arg, const struct row *row, struct error *error)
+{
+    struct preference_state *states = arg;
+    int64_t channel = row_integer(row, 0);
+
+    if (channel < 0 || channel >= CHANNELS)
+        return error_set(error, ERROR_CORRUPT, "a preference of no channel");
+    bool opted_in = row_integer(row, 1) != 0;
+    struct preference_state *state = &states[channel];
+    if (!state->set || state->opted_in != opted_in)
+        state->since_ms = row_integer(row, 2);
+    state->set = true;
+    state->opted_in = opted_in;
+    return true;
+}
+
+bool preference_states(struct db *db, uint32_t account, uint32_t ordinal, struct preference_state out[CHANNELS],
+                       struct error *error)
+{
+    for (int channel = 0; channel < CHANNELS; channel++)
+        out[channel] =
+            (struct preference_state){ .opted_in = channel_table[channel].opted_in_by_default, .since_ms = WHEN_NONE };
+    return db_run(db,
+                  SQL("SELECT channel, opted_in, at FROM preference WHERE account = $1 AND ordinal = $2"
+                      " AND service = 0 AND applied = 1 ORDER BY number"),
+                  DB_PARAMS(DB_INTEGER(account), DB_INTEGER(ordinal)), take_state, out, error);
+}
+
+struct series {
+    preference_each *each;
+    void *arg;
+};
+
+static bool take_series(void *arg, const struct row *row, struct error *error)
+{
+    const struct series *series = arg;
+    struct preference_row taken = {
+        .preference = { .channel = (enum channel)row_integer(row, 1),
+                        .service = row_integer(row, 2) != 0,
+                        .opted_in = row_integer(row, 3) != 0,
+                        .applied = row_integer(row, 4) != 0,
+                        .voice = (enum voice)row_integer(row, 5),
+                        .at_ms = row_integer(row, 6),
+                        .received_ms = row_integer(row, 7),
+                        .source = (uint32_t)row_integer(row, 8) },
+        .number = (uint64_t)row_integer(row, 0),
+    };
+
+    if (!row_is_null(row, 11)) {
+        if (!row_blob(row, 9, taken.nonce.salt, sizeof taken.nonce.salt, error))
+            return false;
+        taken.nonce.counter = (uint64_t)row_integer(row, 10);
+        taken.sealed = row_bytes(row, 11);
+    }
+    return series->each(series->arg, &taken, error);
+}
+
+bool preference_series(struct db *db, uint32_t account, uint32_t ordinal, preference_each *each, void *arg,
+                       struct error *error)
+{
+    struct series series = { each, arg };
+
+    return db_run(db,
+                  SQL("SELECT number, channel, service, opted_in, applied, voice, at, received, source, salt, counter,"
+                      " sealed FROM preference WHERE account = $1 AND ordinal = $2 ORDER BY number"),
+                  DB_PARAMS(DB_INTEGER(account), DB_INTEGER(ordinal)), take_series, &series, error);
+}
+
+bool preference_unseal(const struct preference_row *row, const struct grant *grant, struct arena *arena,
+                       struct str *detail, struct error *error)
+{
+    unsigned char bound[BOUND_LEN];
+    char *plain;
+
+    *detail = (struct str){ NULL, 0 };
+    if (row->sealed.len < GRANT_TAG_LEN)
+        return true;
+    plain = arena_bytes(arena, row->sealed.len - GRANT_TAG_LEN + 1);
+    if (!plain)
+        return error_set(error, ERROR_TOO_LARGE, "the answer is too large");
+    *detail = (struct str){ plain, row->sealed.len - GRANT_TAG_LEN };
+    return grant_unseal(grant, row->sealed,
+                        bound_of(bound, grant_account(grant), grant_ordinal(grant), row->number,
+                                 row->preference.channel, row->preference.service),
+                        &row->nonce, (unsigned char *)plain, error);
+}
