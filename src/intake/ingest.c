@@ -1,0 +1,271 @@
+/* What becomes of each item: on the server thread, in the ledger, when rights have settled, in profiles.db, in a volume. */
+#include "intake/ingest.h"
+
+#include "intake/ingest_inside.h"
+#include "ledger/mark.h"
+#include "ledger/subject.h"
+#include "vault/journal.h"
+
+/* ---- on the server thread ---- */
+
+/* A value of another type than the first of its name is not recorded. A date may stand where a string did. */
+bool ingest_type_fits(enum name_type has, enum name_type value)
+{
+    return has == value || value == TYPE_NONE || (has == TYPE_STRING && value == TYPE_DATE);
+}
+
+enum name_kind ingest_attribute_kind(const struct ingest *ingest)
+{
+    return ingest->kind == ITEM_EVENT ? NAME_EVENT_ATTRIBUTE : NAME_USER_ATTRIBUTE;
+}
+
+void ingest_drop_attribute(struct ingest *ingest, const struct item *item, struct attribute *attribute,
+                           const char *message)
+{
+    attribute->dropped = true;
+    (void)ignored_add(&ingest->ignored, ingest->arena, item->index, false, attribute->name,
+                      message); /* without room for the remark the request is about to fail anyway */
+}
+
+/* True when every attribute name is known (others are for the writer to register). */
+static bool know_attributes(struct ingest *ingest, const struct account *account, struct item *item)
+{
+    const struct names *names = &account->names[ingest_attribute_kind(ingest)];
+    bool all_known = true;
+
+    for (uint32_t i = 0; i < item->attribute_count; i++) {
+        struct attribute *attribute = &item->attributes[i];
+        if (attribute->dropped || attribute->type == TYPE_NONE)
+            continue;
+        const struct name *name = names_find(names, attribute->name);
+        if (!name && name_looks_personal(attribute->name))
+            ingest_drop_attribute(ingest, item, attribute, INGEST_PERSONAL_NAME);
+        else if (!name)
+            all_known = false;
+        else if (!ingest_type_fits(name->type, attribute->type))
+            ingest_drop_attribute(ingest, item, attribute, INGEST_OTHER_TYPE);
+    }
+    return all_known;
+}
+
+uint64_t ingest_message_hash(const struct account *account, struct str message_id)
+{
+    return message_id.len ? fingerprint_short(&account->keys->pepper, message_id) : 0;
+}
+
+bool ingest_seal_event(struct ingest *ingest, const struct account *account, struct item *item,
+                       struct proposal *proposal, const struct grant *grant, uint32_t name, struct error *error)
+{
+    struct str body;
+
+    if (!item_event_body(item, ingest->arena, &body, error))
+        return false;
+    proposal->row = (struct event_row){
+        .name = name,
+        .source = ingest->source,
+        .occurred_ms = item->occurred_ms == WHEN_NONE ? ingest->origin.received_ms : item->occurred_ms,
+        .received_ms = ingest->origin.received_ms,
+        .message = item->message_id.len ? ingest_message_hash(account, item->message_id) : ingest->parked_mark,
+    };
+    if (!event_seal(&proposal->row, grant, body, ingest->arena))
+        return error_set(error, ERROR_TOO_LARGE, "the request is too large");
+    proposal->ordinal = grant_ordinal(grant);
+    proposal->generation = grant_generation(grant);
+    proposal->state = PROPOSAL_SEALED;
+    return true;
+}
+
+static void await_writer(struct ingest *ingest, unsigned phases)
+{
+    ingest->command.phases |= phases;
+}
+
+static bool prepare_event(struct ingest *ingest, struct account *account, struct seat *seat, struct item *item,
+                          struct proposal *proposal, struct error *error)
+{
+    const struct name *name = names_find(&account->names[NAME_EVENT], item->event_name);
+    bool known = know_attributes(ingest, account, item);
+    struct error denied = { 0 };
+
+    proposal->ordinal = account_find(account, &proposal->print);
+    if (!name || !known || !proposal->ordinal || !ingest->source) {
+        await_writer(ingest, PHASE_LEDGER | PHASE_VOLUME);
+        return true;
+    }
+    await_writer(ingest, PHASE_VOLUME);
+    if (account_subject(account, proposal->ordinal)->bare) {
+        await_writer(ingest, PHASE_PROFILES);
+        return true;
+    }
+    const struct grant *grant = gate_open(seat, account, proposal->ordinal, PURPOSE_COLLECT, REASON_NONE, &denied);
+    return !grant || ingest_seal_event(ingest, account, item, proposal, grant, name->number, error);
+}
+
+static bool touches_identity(const struct item *item)
+{
+    for (uint32_t i = 0; i < item->system_count; i++)
+        if (item->system[i].field->identity)
+            return true;
+    return false;
+}
+
+static void prepare_user(struct ingest *ingest, struct account *account, struct item *item, struct proposal *proposal)
+{
+    bool known = know_attributes(ingest, account, item);
+
+    proposal->ordinal = account_find(account, &proposal->print);
+    await_writer(ingest, PHASE_PROFILES);
+    if (!known || !proposal->ordinal || !ingest->source || item->opt_in_count > 0 || touches_identity(item))
+        await_writer(ingest, PHASE_LEDGER);
+}
+
+static bool prepare_item(struct ingest *ingest, struct account *account, struct seat *seat, uint32_t i,
+                         struct error *error)
+{
+    struct item *item = &ingest->items[i];
+    struct proposal *proposal = &ingest->proposals[i];
+
+    if (item->refused.code != ERROR_NONE) {
+        proposal->state = PROPOSAL_REFUSED;
+        return true;
+    }
+    proposal->print = seat_fingerprint(seat, account, item->id_kind, item->id);
+    if (marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP) {
+        proposal->state = PROPOSAL_DROPPED;
+        return true;
+    }
+    if (item->kind == ITEM_EVENT)
+        return prepare_event(ingest, account, seat, item, proposal, error);
+    prepare_user(ingest, account, item, proposal);
+    return true;
+}
+
+bool ingest_prepare(struct ingest *ingest, struct ledger *ledger, struct seat *seat, struct error *error)
+{
+    bool ok = true;
+
+    ingest->proposals = ARENA_NEW(ingest->arena, struct proposal, ingest->count ? ingest->count : 1);
+    if (!ingest->proposals)
+        return error_set(error, ERROR_TOO_LARGE, "the request is too large");
+    ledger_enter(ledger);
+    struct account *account = ledger_account(ledger, ingest->origin.account);
+    if (!ingest->source)
+        ingest->source = ledger_known_source(ledger, account->number, ingest->origin.credential, ingest->origin.route);
+    for (uint32_t i = 0; i < ingest->count && ok; i++)
+        ok = prepare_item(ingest, account, seat, i, error);
+    gate_close(seat);
+    ledger_leave(ledger);
+    if (ingest->keeps_answer && ingest->command.phases == 0)
+        await_writer(ingest, ingest->kind == ITEM_EVENT ? PHASE_VOLUME : PHASE_PROFILES);
+    return ok;
+}
+
+uint32_t ingest_refused(const struct ingest *ingest)
+{
+    uint32_t refused = 0;
+
+    for (uint32_t i = 0; i < ingest->count; i++)
+        refused += ingest->proposals[i].state == PROPOSAL_REFUSED;
+    return refused;
+}
+
+/* ---- when rights have settled ---- */
+
+static bool is_same(const struct account *account, const struct proposal *proposal)
+{
+    const struct subject *subject = account_subject(account, proposal->ordinal);
+
+    return subject && subject->generation == proposal->generation && subject->state == SUBJECT_LIVE;
+}
+
+static void settle_item(struct ingest *ingest, const struct account *account, struct proposal *proposal)
+{
+    const struct subject *subject;
+    uint32_t meant = proposal->ordinal;
+
+    if (proposal->state == PROPOSAL_SEALED && is_same(account, proposal))
+        return;
+    if (proposal->state != PROPOSAL_SEALED && proposal->state != PROPOSAL_OPEN)
+        return;
+    proposal->ordinal = account_find(account, &proposal->print);
+    subject = proposal->ordinal ? account_subject(account, proposal->ordinal) : NULL;
+    if (!subject || meant != proposal->ordinal) {
+        proposal->state = PROPOSAL_DROPPED; /* erased between the arrival and now: it goes with the person */
+    } else if (!(subject->denied & PURPOSE_BIT(PURPOSE_COLLECT))) {
+        proposal->state = PROPOSAL_OPEN;
+    } else if (subject->denied & DENIED_PARKS) {
+        proposal->state = PROPOSAL_PARKED;
+        await_writer(ingest, PHASE_PROFILES);
+    } else {
+        proposal->state = PROPOSAL_DROPPED;
+    }
+}
+
+bool ingest_settle(struct turn *turn, struct command *command, struct error *error)
+{
+    struct ingest *ingest = ingest_of(command);
+    const struct account *account = ledger_account(turn->ledger, ingest->origin.account);
+
+    (void)error;
+    for (uint32_t i = 0; i < ingest->count; i++)
+        settle_item(ingest, account, &ingest->proposals[i]);
+    return true;
+}
+
+/* ---- in a volume ---- */
+
+static bool seal_now(struct turn *turn, struct ingest *ingest, struct account *account, struct item *item,
+                     struct proposal *proposal, struct error *error)
+{
+    const struct name *name = names_find(&account->names[NAME_EVENT], item->event_name);
+    const struct grant *grant = gate_open(turn->seat, account, proposal->ordinal, PURPOSE_COLLECT, REASON_NONE, error);
+
+    if (!name)
+        return error_set(error, ERROR_INTERNAL, "an event name was not registered");
+    return grant && ingest_seal_event(ingest, account, item, proposal, grant, name->number, error);
+}
+
+/* All that can fail by this command's own fault, before its first row is in the volume. */
+static bool make_rows(struct turn *turn, struct ingest *ingest, struct account *account, struct error *error)
+{
+    for (uint32_t i = 0; i < ingest->count; i++) {
+        struct proposal *proposal = &ingest->proposals[i];
+        if (proposal->state == PROPOSAL_OPEN && !seal_now(turn, ingest, account, &ingest->items[i], proposal, error))
+            return false;
+    }
+    return !ingest->keeps_answer || ingest->make_answer(ingest, account, error);
+}
+
+bool ingest_in_volume(struct turn *turn, struct command *command, struct error *error)
+{
+    struct ingest *ingest = ingest_of(command);
+    struct account *account = ledger_account(turn->ledger, ingest->origin.account);
+
+    if (!make_rows(turn, ingest, account, error))
+        return false;
+    for (uint32_t i = 0; i < ingest->count; i++)
+        if (ingest->proposals[i].state == PROPOSAL_SEALED &&
+            !journal_append(turn->journal, &ingest->proposals[i].row, error))
+            return false;
+    return !ingest->keeps_answer || journal_keep_answer(turn->journal, account->number, ingest->answer_mark,
+                                                        ingest->origin.received_ms, ingest->answer, error);
+}
+
+const struct command_kind ingest_single = {
+    .name = "ingest",
+    .lane = LANE_SINGLE,
+    .purpose = PURPOSE_COLLECT,
+    .in_ledger = ingest_in_ledger,
+    .settle = ingest_settle,
+    .in_profiles = ingest_in_profiles,
+    .in_volume = ingest_in_volume,
+};
+const struct command_kind ingest_bulk = {
+    .name = "ingest in bulk",
+    .lane = LANE_BULK,
+    .purpose = PURPOSE_COLLECT,
+    .in_ledger = ingest_in_ledger,
+    .settle = ingest_settle,
+    .in_profiles = ingest_in_profiles,
+    .in_volume = ingest_in_volume,
+};

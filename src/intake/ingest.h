@@ -1,0 +1,62 @@
+/* Ingestion: from items of any dialect to what the writer commits. The server thread looks up, checks and seals what it
+ * can (a proposal); what it cannot decide alone (new people, new names, preferences) and what moved meanwhile the writer
+ * does itself. */
+#ifndef HABEAS_INTAKE_INGEST_H
+#define HABEAS_INTAKE_INGEST_H
+
+#include "intake/item.h"
+#include "vault/event.h"
+#include "work/engine.h"
+
+/* What has become of an item so far. */
+enum proposal_state {
+    PROPOSAL_OPEN,    /* the writer must look: something is not known yet, or it is a user's profile */
+    PROPOSAL_SEALED,  /* an event that may be recorded as it is, as long as nothing about the person moved */
+    PROPOSAL_DROPPED, /* accepted and not recorded: restricted, suppressed, late */
+    PROPOSAL_PARKED,  /* waits for the end of a cancel window */
+    PROPOSAL_REFUSED, /* its item says why */
+};
+struct proposal {
+    enum proposal_state state;
+    struct fingerprint print;
+    uint32_t ordinal, generation;
+    struct event_row row;
+};
+
+/* Where data comes from and who answers for it. */
+struct origin {
+    uint32_t account, credential;
+    unsigned scopes;
+    struct str route;
+    int64_t received_ms;
+};
+
+struct ingest {
+    struct command command;
+    struct origin origin;
+    uint32_t source;     /* 0 until it is known */
+    struct arena *arena; /* lives until done */
+    enum item_kind kind;
+    bool is_bulk;
+    struct item *items;
+    struct proposal *proposals;
+    uint32_t count;
+    struct ignored_list ignored;
+    bool made_record;     /* of somebody new, in this command */
+    uint64_t parked_mark; /* of an item that was parked, for its row where no message id stands; else 0 */
+    /* For callers that repeat an x-request-id: written in the command's home, with its effect. */
+    bool keeps_answer;
+    unsigned char answer_mark[16];
+    struct str answer; /* sealed by keep_answer */
+    bool (*make_answer)(struct ingest *ingest, const struct account *account, struct error *error);
+};
+
+extern const struct command_kind ingest_single, ingest_bulk;
+
+/* Checks and seals what the memory allows, on a server thread. `items` come from a dialect. False when the arena is full.
+ * Afterwards command.phases is 0 when there is nothing to commit. */
+bool ingest_prepare(struct ingest *ingest, struct ledger *ledger, struct seat *seat, struct error *error);
+/* Items refused and taken, once everything is done. */
+uint32_t ingest_refused(const struct ingest *ingest);
+
+#endif

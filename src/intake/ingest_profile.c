@@ -1,0 +1,191 @@
+/* Ingestion's part in profiles.db: new people's records, changed values, and data that is parked. */
+#include "intake/ingest_inside.h"
+#include "vault/kept.h"
+
+#define PROFILE_MAX_BYTES ((size_t)1024 * 1024)
+
+/* What one profile is changed with; its memory ends with the change. */
+struct change {
+    struct turn *turn;
+    struct ingest *ingest;
+    struct account *account;
+    struct arena arena;
+    struct profile profile;
+    bool exists;
+};
+
+static const struct grant *store_grant(struct change *change, uint32_t ordinal, struct error *error)
+{
+    return gate_open(change->turn->seat, change->account, ordinal, PURPOSE_STORE, REASON_NONE, error);
+}
+
+static bool load(struct change *change, uint32_t ordinal, struct error *error)
+{
+    struct sealed_record record;
+    struct str plain;
+
+    if (!profile_load(profiles_db(change->turn->profiles), change->account->number, ordinal, &change->arena, &record,
+                      &change->exists, error))
+        return false;
+    if (!change->exists)
+        return true;
+    const struct grant *grant = store_grant(change, ordinal, error);
+    return grant && record_unseal(&record, grant, &change->arena, &plain, error) &&
+           profile_read(change->turn->parser, &change->arena, plain, &change->profile, error);
+}
+
+static bool save(struct change *change, uint32_t ordinal, struct error *error)
+{
+    struct buf plain;
+    const struct grant *grant = store_grant(change, ordinal, error);
+    bool ok = grant != NULL;
+
+    buf_init(&plain, PROFILE_MAX_BYTES);
+    if (ok && !profile_write(&change->profile, &plain))
+        ok = error_set(error, ERROR_TOO_LARGE, "the profile would be too large");
+    ok = ok && profile_store(change->turn->profiles, grant, buf_str(&plain), error);
+    buf_clear(&plain);
+    return ok;
+}
+
+static bool name_person(struct change *change, const struct item *item)
+{
+    const struct profile_identity identity = { .kind = item->id_kind,
+                                               .value = item->id,
+                                               .at_ms = change->ingest->origin.received_ms,
+                                               .source = change->ingest->source };
+
+    return profile_add_identity(&change->profile, &change->arena, &identity);
+}
+
+/* What was said after an item had been parked is newer than the item, though the item is taken in later. */
+static bool is_overtaken(const struct change *change, const struct profile_value *held, uint32_t count, struct str name)
+{
+    for (uint32_t i = 0; change->ingest->parked_mark && i < count; i++)
+        if (str_equal(held[i].name, name))
+            return held[i].at_ms > change->ingest->origin.received_ms;
+    return false;
+}
+
+static bool set_system(struct change *change, const struct item *item)
+{
+    for (uint32_t i = 0; i < item->system_count; i++) {
+        const struct profile_value value = { .name = str_of(item->system[i].field->name),
+                                             .raw = item->system[i].raw,
+                                             .type = TYPE_STRING,
+                                             .at_ms = change->ingest->origin.received_ms,
+                                             .source = change->ingest->source };
+        if (!is_overtaken(change, change->profile.system, change->profile.system_count, value.name) &&
+            !profile_set_system(&change->profile, &change->arena, &value))
+            return false;
+    }
+    return true;
+}
+
+static const struct {
+    enum profile_outcome outcome;
+    const char *message;
+} outcome_messages[] = {
+    { PROFILE_TOO_MANY, "this person has 25 attributes of this type already" },
+    { PROFILE_TOO_LARGE, "this person's maps and arrays together are over 16 KB" },
+};
+
+static bool set_attributes(struct change *change, const struct item *item)
+{
+    struct ingest *ingest = change->ingest;
+
+    for (uint32_t i = 0; i < item->attribute_count; i++) {
+        const struct attribute *attribute = &item->attributes[i];
+        const struct profile_value value = { .name = attribute->name,
+                                             .raw = attribute->raw,
+                                             .type = attribute->type,
+                                             .at_ms = ingest->origin.received_ms,
+                                             .source = ingest->source };
+        enum profile_outcome outcome;
+
+        if (attribute->dropped ||
+            is_overtaken(change, change->profile.attributes, change->profile.attribute_count, value.name))
+            continue;
+        outcome = profile_set_attribute(&change->profile, &change->arena, &value);
+        if (outcome == PROFILE_NO_MEMORY)
+            return false;
+        for (size_t j = 0; j < COUNT_OF(outcome_messages); j++)
+            if (outcome == outcome_messages[j].outcome &&
+                !ignored_add(&ingest->ignored, ingest->arena, item->index, true, attribute->name,
+                             outcome_messages[j].message))
+                return false;
+    }
+    return true;
+}
+
+/* The record was there before this command, so nothing that can still be undone made it. */
+static void found(struct change *change, uint32_t ordinal)
+{
+    if (account_subject(change->account, ordinal)->bare && !change->ingest->made_record)
+        ledger_mend(change->turn->ledger, change->account, ordinal);
+}
+
+static bool apply(struct change *change, const struct item *item, struct proposal *proposal, struct error *error)
+{
+    if (!load(change, proposal->ordinal, error))
+        return false;
+    if (change->exists)
+        found(change, proposal->ordinal);
+    else
+        change->ingest->made_record = true;
+    if (item->kind == ITEM_EVENT && change->exists)
+        return true;                        /* an event changes no profile; it only makes the record of somebody new */
+    bool is_user = item->kind == ITEM_USER; /* an event's attributes are the event's own */
+    if (!name_person(change, item) || (is_user && (!set_system(change, item) || !set_attributes(change, item))))
+        return error_set(error, ERROR_TOO_LARGE, "the profile would be too large");
+    return save(change, proposal->ordinal, error);
+}
+
+/* What is parked is the item as it came, so that it can be judged anew: 'e' or 'u' and the JSON. */
+static bool park(struct change *change, const struct item *item, const struct proposal *proposal, struct error *error)
+{
+    const struct grant *grant = store_grant(change, proposal->ordinal, error);
+    struct str plain = { arena_bytes(&change->arena, item->raw.len + 1), item->raw.len + 1 };
+
+    if (!grant)
+        return false;
+    if (!plain.at)
+        return error_set(error, ERROR_TOO_LARGE, "the request is too large");
+    ((char *)plain.at)[0] = item->kind == ITEM_EVENT ? 'e' : 'u';
+    memcpy((char *)plain.at + 1, item->raw.at, item->raw.len);
+    return parked_store(change->turn->profiles, grant, change->ingest->origin.received_ms, change->ingest->source,
+                        plain, error);
+}
+
+static bool write_item(struct turn *turn, struct ingest *ingest, struct account *account, uint32_t i,
+                       struct error *error)
+{
+    struct change change = { .turn = turn, .ingest = ingest, .account = account };
+    struct proposal *proposal = &ingest->proposals[i];
+    const struct item *item = &ingest->items[i];
+    bool ok = true;
+
+    arena_init(&change.arena, 4 * PROFILE_MAX_BYTES);
+    if (proposal->state == PROPOSAL_PARKED)
+        ok = park(&change, item, proposal, error);
+    else if (proposal->state == PROPOSAL_OPEN)
+        ok = apply(&change, item, proposal, error);
+    arena_clear(&change.arena);
+    return ok;
+}
+
+bool ingest_in_profiles(struct turn *turn, struct command *command, struct error *error)
+{
+    struct ingest *ingest = ingest_of(command);
+    struct account *account = ledger_account(turn->ledger, ingest->origin.account);
+    bool is_home = !(command->phases & PHASE_VOLUME);
+
+    for (uint32_t i = 0; i < ingest->count; i++)
+        if (!write_item(turn, ingest, account, i, error))
+            return false;
+    if (!ingest->keeps_answer || !is_home)
+        return true;
+    return ingest->make_answer(ingest, account, error) &&
+           profiles_keep_answer(turn->profiles, account->number, ingest->answer_mark, ingest->origin.received_ms,
+                                ingest->answer, error);
+}
