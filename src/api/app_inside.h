@@ -1,0 +1,26 @@
+/* What the handlers share: for the files of this folder only. */
+#ifndef HABEAS_API_APP_INSIDE_H
+#define HABEAS_API_APP_INSIDE_H
+
+#include "api/app.h"
+#include "http/server.h"
+#include "intake/answer.h"
+#include "intake/parked.h"
+
+struct app {
+    struct engine *engine;
+    struct answers *answers;
+    struct replayer *replayer;
+    struct background background;
+    struct job jobs[4];
+    struct router router;
+    struct http_server *_Atomic server; /* NULL: commands without a server */
+};
+
+/* The call's body as a JSON object in its arena; otherwise answers with the error. */
+const struct json *call_object(struct call *call, struct json_parser *parser, struct error *error);
+
+extern const struct route ingest_routes[], opengdpr_routes[], user_routes[], request_routes[], admin_routes[],
+    operation_routes[];
+
+#endif
