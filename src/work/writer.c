@@ -332,7 +332,7 @@ static bool mend(struct engine *engine, struct error *error)
     return engine_find_bare(engine, error);
 }
 
-static void keep_house(struct engine *engine)
+static void mend_when_needed(struct engine *engine)
 {
     struct error error = { 0 };
 
@@ -340,6 +340,11 @@ static void keep_house(struct engine *engine)
         engine->needs_mending = false;
     else if (error.code != ERROR_NONE)
         complain("mending", &error);
+}
+
+static void keep_house(struct engine *engine)
+{
+    mend_when_needed(engine);
     keep_journal(engine);
     settle_when_long(ledger_db(engine->ledger), "ledger log");
     settle_when_long(profiles_db(engine->profiles), "profiles log");
@@ -412,6 +417,7 @@ void *writer_run(void *arg)
         abort();
     }
     while (await_work(engine, group, hurry)) {
+        mend_when_needed(engine); /* a group need not begin every file, and may need the keys all the same */
         if (group->count > 0)
             run_group(engine, group);
         keep_house(engine);
