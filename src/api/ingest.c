@@ -12,6 +12,7 @@
 struct ingest_call {
     struct ingest ingest; /* first: the writer hands its command back */
     struct call *call;
+    enum item_kind kind;
     bool has_mark, waits;
     struct answer_mark mark;
     struct kept_answer kept;
@@ -120,11 +121,10 @@ static bool keep_answer(struct ingest *ingest, const struct account *account, st
 
 static void tally(const struct ingest *ingest, struct engine *engine)
 {
-    uint32_t refused = ingest_refused(ingest);
-    bool is_event = ingest->kind == ITEM_EVENT;
-
-    engine_tally(engine, is_event ? TALLY_EVENTS_ACCEPTED : TALLY_USERS_ACCEPTED, ingest->count - refused);
-    engine_tally(engine, is_event ? TALLY_EVENTS_REFUSED : TALLY_USERS_REFUSED, refused);
+    engine_tally(engine, TALLY_EVENTS_ACCEPTED, ingest_count(ingest, ITEM_EVENT, false));
+    engine_tally(engine, TALLY_EVENTS_REFUSED, ingest_count(ingest, ITEM_EVENT, true));
+    engine_tally(engine, TALLY_USERS_ACCEPTED, ingest_count(ingest, ITEM_USER, false));
+    engine_tally(engine, TALLY_USERS_REFUSED, ingest_count(ingest, ITEM_USER, true));
 }
 
 /* A refusal of the whole call. The documented texts begin with "Error: ". */
@@ -139,7 +139,7 @@ static void refuse(struct ingest_call *state, struct http_reply *reply, const st
     }
     memcpy(text + 7, error->text, strlen(error->text) + 1);
     reply_error_in(ENVELOPE_WEBENGAGE, reply, 400, "invalid", str_of(text));
-    engine_tally(state->call->engine, state->ingest.kind == ITEM_EVENT ? TALLY_EVENTS_REFUSED : TALLY_USERS_REFUSED,
+    engine_tally(state->call->engine, state->kind == ITEM_EVENT ? TALLY_EVENTS_REFUSED : TALLY_USERS_REFUSED,
                  state->ingest.count > 0 ? state->ingest.count : 1);
 }
 
@@ -235,6 +235,7 @@ static struct ingest_call *new_state(struct call *call, const struct webengage_c
     if (!state)
         return NULL;
     state->call = call;
+    state->kind = what->kind;
     state->ingest = (struct ingest){
         .command = { .kind = what->bulk ? &ingest_bulk : &ingest_single, .bytes = call->request->body.len + 256 },
         .origin = { .account = call->account,
@@ -243,7 +244,6 @@ static struct ingest_call *new_state(struct call *call, const struct webengage_c
                     .route = str_of(call->route->path),
                     .received_ms = call->request->received_ms },
         .arena = call->arena,
-        .kind = what->kind,
         .is_bulk = what->bulk,
     };
     state->ingest.ignored.end = &state->ingest.ignored.first;

@@ -14,9 +14,9 @@ bool ingest_type_fits(enum name_type has, enum name_type value)
     return has == value || value == TYPE_NONE || (has == TYPE_STRING && value == TYPE_DATE);
 }
 
-enum name_kind ingest_attribute_kind(const struct ingest *ingest)
+enum name_kind ingest_attribute_kind(const struct item *item)
 {
-    return ingest->kind == ITEM_EVENT ? NAME_EVENT_ATTRIBUTE : NAME_USER_ATTRIBUTE;
+    return item->kind == ITEM_EVENT ? NAME_EVENT_ATTRIBUTE : NAME_USER_ATTRIBUTE;
 }
 
 void ingest_drop_attribute(struct ingest *ingest, const struct item *item, struct attribute *attribute,
@@ -30,7 +30,7 @@ void ingest_drop_attribute(struct ingest *ingest, const struct item *item, struc
 /* True when every attribute name is known (others are for the writer to register). */
 static bool know_attributes(struct ingest *ingest, const struct account *account, struct item *item)
 {
-    const struct names *names = &account->names[ingest_attribute_kind(ingest)];
+    const struct names *names = &account->names[ingest_attribute_kind(item)];
     bool all_known = true;
 
     for (uint32_t i = 0; i < item->attribute_count; i++) {
@@ -156,17 +156,22 @@ bool ingest_prepare(struct ingest *ingest, struct ledger *ledger, struct seat *s
     gate_close(seat);
     ledger_leave(ledger);
     if (ingest->keeps_answer && ingest->command.phases == 0)
-        await_writer(ingest, ingest->kind == ITEM_EVENT ? PHASE_VOLUME : PHASE_PROFILES);
+        await_writer(ingest, PHASE_VOLUME); /* where answers lie in order of receipt, and go with their time */
     return ok;
+}
+
+uint32_t ingest_count(const struct ingest *ingest, enum item_kind kind, bool refused)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < ingest->count; i++)
+        count += ingest->items[i].kind == kind && (ingest->proposals[i].state == PROPOSAL_REFUSED) == refused;
+    return count;
 }
 
 uint32_t ingest_refused(const struct ingest *ingest)
 {
-    uint32_t refused = 0;
-
-    for (uint32_t i = 0; i < ingest->count; i++)
-        refused += ingest->proposals[i].state == PROPOSAL_REFUSED;
-    return refused;
+    return ingest_count(ingest, ITEM_USER, true) + ingest_count(ingest, ITEM_EVENT, true);
 }
 
 /* ---- when rights have settled ---- */

@@ -36,7 +36,6 @@ struct ingest {
     struct origin origin;
     uint32_t source;     /* 0 until it is known */
     struct arena *arena; /* lives until done */
-    enum item_kind kind;
     bool is_bulk;
     struct item *items;
     struct proposal *proposals;
@@ -56,7 +55,8 @@ extern const struct command_kind ingest_single, ingest_bulk;
 /* Checks and seals what the memory allows, on a server thread. `items` come from a dialect. False when the arena is full.
  * Afterwards command.phases is 0 when there is nothing to commit. */
 bool ingest_prepare(struct ingest *ingest, struct ledger *ledger, struct seat *seat, struct error *error);
-/* Items refused and taken, once everything is done. */
+/* How many items of a kind were refused or taken, once everything is done. */
+uint32_t ingest_count(const struct ingest *ingest, enum item_kind kind, bool refused);
 uint32_t ingest_refused(const struct ingest *ingest);
 
 #endif

@@ -18,7 +18,7 @@ static inline void await_profiles(struct ingest *ingest)
 }
 
 bool ingest_type_fits(enum name_type has, enum name_type value);
-enum name_kind ingest_attribute_kind(const struct ingest *ingest);
+enum name_kind ingest_attribute_kind(const struct item *item);
 void ingest_drop_attribute(struct ingest *ingest, const struct item *item, struct attribute *attribute,
                            const char *message);
 uint64_t ingest_message_hash(const struct account *account, struct str message_id);

@@ -22,7 +22,7 @@ static bool register_attributes(struct turn *turn, struct ingest *ingest, struct
 
         if (attribute->dropped || attribute->type == TYPE_NONE)
             continue;
-        if (!ledger_add_name(turn->ledger, account, ingest_attribute_kind(ingest), attribute->name, attribute->type,
+        if (!ledger_add_name(turn->ledger, account, ingest_attribute_kind(item), attribute->name, attribute->type,
                              &name, &why)) {
             if (!is_refusal(&why)) {
                 *error = why;

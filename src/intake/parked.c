@@ -164,9 +164,7 @@ static uint64_t message_of(struct replay *replay, const struct ingest *ingest)
 static bool take_in(struct replay *replay, const struct sealed_record *record, struct str plain, struct error *error)
 {
     const struct webengage_call call = { .kind = plain.at[0] == 'e' ? ITEM_EVENT : ITEM_USER };
-    struct ingest ingest = { .command = { .kind = &ingest_single, .bytes = plain.len },
-                             .arena = &replay->arena,
-                             .kind = call.kind };
+    struct ingest ingest = { .command = { .kind = &ingest_single, .bytes = plain.len }, .arena = &replay->arena };
     struct str raw = { arena_bytes(&replay->arena, plain.len + JSON_PADDING), plain.len - 1 };
     const struct json *body;
 

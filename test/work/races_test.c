@@ -35,7 +35,6 @@ static void arrive(struct shop *shop, struct arriving *arriving, enum item_kind 
                     .route = STR("/v1/accounts/{license}/events"),
                     .received_ms = when_now(&shop->clock) },
         .arena = &arriving->arena,
-        .kind = kind,
     };
     struct ingest *ingest = &arriving->ingest;
     ingest->ignored.end = &ingest->ignored.first;
