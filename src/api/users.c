@@ -7,6 +7,7 @@
 
 #define EVENTS_DEFAULT 100
 #define EVENTS_MAX 1000
+#define PAGE_MAX_BYTES ((size_t)4 * 1024 * 1024) /* of events: a page of larger ones is shorter */
 
 struct look_call {
     struct access_entry entry; /* first: the writer hands its command back */
@@ -39,6 +40,7 @@ static bool read_cursor(struct call *call, struct look_call *state, struct error
         (!str_to_u64(text, &limit) || limit < 1 || limit > EVENTS_MAX))
         return error_set(error, ERROR_INVALID, "limit: a number from 1 to 1000");
     state->events.max = limit;
+    state->events.max_bytes = PAGE_MAX_BYTES;
     if (!http_query(call->request, STR("cursor"), &text) || text.len == 0)
         return true;
     if (!str_from_hex(text, bytes, sizeof bytes))
@@ -123,7 +125,7 @@ static bool write_events(struct call *call, struct look *look, struct look_call 
     if (!access_events(look, &state->events, out, error))
         return false;
     json_close_array(out);
-    if (state->events.written == state->events.max) {
+    if (state->events.more) {
         write_cursor(call, state, out);
     } else {
         json_name(out, STR("cursor"));

@@ -33,6 +33,7 @@ struct http_exchange {
     enum exchange_stage stage;
     _Atomic int wait;
     bool closes;       /* the connection ends with this reply */
+    bool is_admitted;  /* the handler was asked and knows the caller */
     struct str target; /* as it was sent */
     struct http_request request;
     struct http_reply reply;
@@ -41,6 +42,7 @@ struct http_exchange {
     struct buf body;  /* of the request, with its padding */
     struct buf piece; /* of a streamed reply */
     size_t sent;      /* of the reply's body, then of the piece */
+    size_t held;      /* bytes of the body, counted against the server's limit of all bodies */
     bool in_pieces, has_more;
 };
 

@@ -75,7 +75,7 @@ struct http_handler {
      * `why` needs no escaping. NULL: {"error":{"code","message"}}. */
     void (*refuse)(struct str path, const char *code, const char *why, char *out, size_t max);
     /* Whether the head names a caller that is known: who is not is told that first, whatever is wrong with the body.
-     * Asked only before a body is refused for its size. NULL: everybody is known. */
+     * Asked before a body is read that is more than a few KiB or refused for its size. NULL: everybody is known. */
     bool (*admits)(void *arg, struct http_request *request);
 };
 void http_resume(struct http_exchange *exchange);

@@ -19,6 +19,8 @@
 #include "http/watch.h"
 
 enum { HEAD_ROOM = 6 * 1024, STREAM_BLOCK = 16 * 1024 };
+/* What anybody may send before it is asked who they are: it is read to its end, so that the connection can go on. */
+enum { STRANGER_BODY_MAX = 16 * 1024 };
 
 struct door {
     struct http_server *server;
@@ -38,6 +40,7 @@ struct http_server {
     _Atomic uint64_t in_flight; /* exchanges between their request line and the end of their reply */
     _Atomic uint64_t waiting;   /* those that a handler took over */
     _Atomic uint64_t resuming;  /* threads inside http_resume */
+    _Atomic int64_t body_bytes; /* held by all exchanges */
     _Atomic uint64_t numbered, requests, refused_framing;
 };
 
@@ -65,13 +68,23 @@ static enum MHD_Result refuse(struct http_exchange *exchange, enum refusal refus
     return MHD_NO;
 }
 
-static enum MHD_Result refuse_large(struct http_exchange *exchange)
+static bool is_admitted(struct http_exchange *exchange)
 {
     const struct http_handler *handler = &exchange->server->handler;
 
-    if (handler->admits && !handler->admits(handler->arg, &exchange->request))
-        return refuse(exchange, REFUSAL_CALLER, "the API key is missing or wrong");
-    return refuse(exchange, REFUSAL_BODY, "the body is too large");
+    if (!exchange->is_admitted)
+        exchange->is_admitted = !handler->admits || handler->admits(handler->arg, &exchange->request);
+    return exchange->is_admitted;
+}
+
+static enum MHD_Result refuse_stranger(struct http_exchange *exchange)
+{
+    return refuse(exchange, REFUSAL_CALLER, "the API key is missing or wrong");
+}
+
+static enum MHD_Result refuse_large(struct http_exchange *exchange)
+{
+    return is_admitted(exchange) ? refuse(exchange, REFUSAL_BODY, "the body is too large") : refuse_stranger(exchange);
 }
 
 /* ---- replying ---- */
@@ -305,6 +318,8 @@ static enum MHD_Result take_head(struct http_exchange *exchange, const char *met
         return refuse(exchange, REFUSAL_METHOD, "this method is not served");
     if (walk.framing.content_length > (uint64_t)server->limits.body_max_bytes)
         return refuse_large(exchange);
+    if (walk.framing.content_length > STRANGER_BODY_MAX && !is_admitted(exchange))
+        return refuse_stranger(exchange);
     if (atomic_load(&server->stopping))
         return refuse(exchange, REFUSAL_STOPPING, "the server is stopping");
     exchange->closes = walk.framing.is_chunked;
@@ -314,13 +329,24 @@ static enum MHD_Result take_head(struct http_exchange *exchange, const char *met
 
 static enum MHD_Result take_body(struct http_exchange *exchange, const char *bytes, size_t *len)
 {
-    size_t body_max = (size_t)exchange->server->limits.body_max_bytes;
-    enum exchange_body added = exchange_add_body(exchange, (struct str){ bytes, *len }, body_max);
+    struct http_server *server = exchange->server;
+    size_t body_max = (size_t)server->limits.body_max_bytes, added = *len;
 
     *len = 0;
-    if (added == BODY_TOO_LARGE)
+    if (exchange->body.len + added > STRANGER_BODY_MAX && !is_admitted(exchange))
+        return refuse_stranger(exchange);
+    exchange->held += added;
+    if (atomic_fetch_add(&server->body_bytes, (int64_t)added) + (int64_t)added > server->limits.bodies_max_bytes)
+        return refuse(exchange, REFUSAL_MEMORY, "too much is being received just now: try again");
+    switch (exchange_add_body(exchange, (struct str){ bytes, added }, body_max)) {
+    case BODY_TOO_LARGE:
         return refuse_large(exchange);
-    return added == BODY_OK ? MHD_YES : refuse(exchange, REFUSAL_MEMORY, "out of memory: try again");
+    case BODY_NO_MEMORY:
+        return refuse(exchange, REFUSAL_MEMORY, "out of memory: try again");
+    case BODY_OK:
+        break;
+    }
+    return MHD_YES;
 }
 
 /* ---- called by the library ---- */
@@ -418,6 +444,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
         call_finish(exchange);
     if (exchange->link)
         watch_rest(exchange->link, server->limits.idle_timeout_ms + server->limits.request_timeout_ms);
+    atomic_fetch_sub(&server->body_bytes, (int64_t)exchange->held);
     exchange_give_back(&server->pool, exchange);
     atomic_fetch_sub(&server->in_flight, 1);
 }

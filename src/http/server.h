@@ -8,6 +8,7 @@
 
 struct http_limits {
     int64_t body_max_bytes;     /* 8 MiB; past it 413 */
+    int64_t bodies_max_bytes;   /* of all requests that are being read or answered together: 256 MiB; past it 503 */
     int64_t head_max_bytes;     /* of request line and headers together: 16 KiB */
     int64_t idle_timeout_ms;    /* of a connection that sends nothing: 60 s */
     int64_t request_timeout_ms; /* from the first byte of a request to its last: 60 s; past it 408 or just closed */

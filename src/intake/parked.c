@@ -12,7 +12,10 @@
 
 #define ITEMS_AT_ONCE 256
 #define ROWS_AT_ONCE 2000
+#define ROWS_MAX_BYTES ((size_t)2 * 1024 * 1024)
 #define ARENA_MAX_BYTES ((size_t)256 * 1024 * 1024)
+/* By how much rows may stand in another order than they were received in: calls wait, clocks are set. */
+#define ORDER_SLACK_MS WHEN_HOUR
 #define RETRY_MS INT64_C(1000)
 
 struct waiter {
@@ -63,6 +66,12 @@ void replayer_await(struct replayer *replayer, struct engine *engine, void (*res
 
 /* ---- one person ---- */
 
+/* A row that an earlier replay may have written before it broke off. */
+struct written {
+    uint64_t message;
+    int64_t received_ms;
+    uint32_t source;
+};
 struct replay {
     struct engine *engine;
     struct reader *reader;
@@ -70,21 +79,70 @@ struct replay {
     struct parked_subject person;
     struct sealed_record records[ITEMS_AT_ONCE];
     size_t count;
-    struct event_row *rows; /* the person's newest: a replay that broke off may have written some */
-    size_t row_count;
+    struct written *written; /* the person's rows since the first item was parked, in order of by_mark */
+    size_t written_count, written_cap;
 };
 
 static bool load(struct replay *replay, uint64_t after, struct error *error)
 {
-    const struct event_query query = { .account = replay->person.account,
-                                       .subjects = &replay->person.ordinal,
-                                       .subject_count = 1,
-                                       .bound = UINT64_MAX,
-                                       .max = ROWS_AT_ONCE };
-
+    arena_reset(&replay->arena);
     return parked_load(replay->reader->profiles, replay->person.account, replay->person.ordinal, after, ITEMS_AT_ONCE,
-                       &replay->arena, replay->records, &replay->count, error) &&
-           journal_read(replay->reader->journal, &query, &replay->arena, &replay->rows, &replay->row_count, error);
+                       &replay->arena, replay->records, &replay->count, error);
+}
+
+static bool add_written(struct replay *replay, const struct event_row *row, struct error *error)
+{
+    if (replay->written_count == replay->written_cap) {
+        size_t cap = replay->written_cap ? 2 * replay->written_cap : ROWS_AT_ONCE;
+        struct written *written = realloc(replay->written, cap * sizeof *written);
+        if (!written)
+            return error_set(error, ERROR_INTERNAL, "out of memory");
+        replay->written = written;
+        replay->written_cap = cap;
+    }
+    replay->written[replay->written_count++] = (struct written){ row->message, row->received_ms, row->source };
+    return true;
+}
+
+static int by_mark(const void *left, const void *right)
+{
+    const struct written *a = left, *b = right;
+
+    if (a->message != b->message)
+        return a->message > b->message ? 1 : -1;
+    if (a->received_ms != b->received_ms)
+        return a->received_ms > b->received_ms ? 1 : -1;
+    return (a->source > b->source) - (a->source < b->source);
+}
+
+/* What a replay writes is received no earlier than the first item that was parked, so older rows need no look. */
+static bool load_written(struct replay *replay, int64_t since_ms, struct error *error)
+{
+    struct event_query query = { .account = replay->person.account,
+                                 .subjects = &replay->person.ordinal,
+                                 .subject_count = 1,
+                                 .bound = UINT64_MAX,
+                                 .max = ROWS_AT_ONCE,
+                                 .max_bytes = ROWS_MAX_BYTES };
+    struct event_row *rows = NULL;
+    bool more = true;
+    size_t count;
+
+    replay->written_count = 0;
+    while (more) {
+        arena_reset(&replay->arena);
+        if (!journal_read(replay->reader->journal, &query, &replay->arena, &rows, &count, &more, error))
+            return false;
+        for (size_t i = 0; i < count; i++) {
+            if (!add_written(replay, &rows[i], error))
+                return false;
+            query.bound = rows[i].seq;
+            more &= rows[i].received_ms >= since_ms - ORDER_SLACK_MS;
+        }
+    }
+    if (replay->written_count > 0)
+        qsort(replay->written, replay->written_count, sizeof *replay->written, by_mark);
+    return true;
 }
 
 /* Longer than a message id can be, so no caller's id gives the same number. */
@@ -104,12 +162,10 @@ static uint64_t mark_of(const struct account *account, const struct sealed_recor
 /* Did a replay that broke off write the item already? */
 static bool was_written(const struct replay *replay, const struct sealed_record *record, uint64_t message)
 {
-    for (size_t i = 0; i < replay->row_count; i++) {
-        const struct event_row *row = &replay->rows[i];
-        if (row->message == message && row->received_ms == record->received_ms && row->source == record->source)
-            return true;
-    }
-    return false;
+    const struct written wanted = { message, record->received_ms, record->source };
+
+    return replay->written_count > 0 &&
+           bsearch(&wanted, replay->written, replay->written_count, sizeof wanted, by_mark) != NULL;
 }
 
 static bool unseal(struct replay *replay, const struct sealed_record *record, struct str *plain, bool *waits,
@@ -241,10 +297,12 @@ static bool replay_person(struct replay *replay, struct error *error)
     uint64_t after = 0;
     bool waits = false;
 
-    do {
-        arena_reset(&replay->arena);
-        if (!load(replay, after, error))
-            return false;
+    if (!load(replay, after, error))
+        return false;
+    if (replay->count > 0 &&
+        (!load_written(replay, replay->records[0].received_ms, error) || !load(replay, after, error)))
+        return false;
+    while (replay->count > 0) {
         for (size_t i = 0; i < replay->count; i++) {
             if (!replay_item(replay, &replay->records[i], &waits, error))
                 return false;
@@ -252,9 +310,9 @@ static bool replay_person(struct replay *replay, struct error *error)
                 return true; /* the window is still open */
             after = replay->records[i].number;
         }
-        if (replay->count > 0 && !forget(replay, after, error))
+        if (!forget(replay, after, error) || !load(replay, after, error))
             return false;
-    } while (replay->count == ITEMS_AT_ONCE);
+    }
     return true;
 }
 
@@ -314,6 +372,7 @@ static bool run(struct engine *engine, struct error *error)
     if (replay->reader)
         engine_give_reader(engine, replay->reader);
     arena_clear(&replay->arena);
+    free(replay->written);
     free(replay);
     return ok;
 }

@@ -384,11 +384,12 @@ bool access_events(struct look *look, struct access_events *events, struct json_
                                        .subject_count = 1,
                                        .bound = events->bound,
                                        .oldest_first = events->oldest_first,
-                                       .max = events->max };
+                                       .max = events->max,
+                                       .max_bytes = events->max_bytes };
     struct event_row *rows = NULL;
     struct open_event *opened;
 
-    if (!journal_read(look->reader->journal, &query, look->arena, &rows, &events->written, error))
+    if (!journal_read(look->reader->journal, &query, look->arena, &rows, &events->written, &events->more, error))
         return false;
     opened = ARENA_NEW(look->arena, struct open_event, events->written + 1);
     if (!opened)

@@ -37,8 +37,10 @@ bool access_preferences(struct look *look, struct json_out *out, struct error *e
 struct access_events {
     uint64_t bound; /* as in struct event_query; moved on to the last one written */
     bool oldest_first;
-    size_t max;     /* at most 2,000 */
-    size_t written; /* fewer than max: there are no more */
+    size_t max;       /* at most 2,000 */
+    size_t max_bytes; /* of sealed bodies, but always one event */
+    size_t written;
+    bool more; /* there are others behind the last one written */
 };
 bool access_events(struct look *look, struct access_events *events, struct json_out *out, struct error *error);
 

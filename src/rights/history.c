@@ -102,21 +102,20 @@ static bool write_items(struct look *look, const struct sealed_record *records, 
     return true;
 }
 
-static bool write_parked(struct look *look, struct json_out *out, struct error *error)
+bool history_parked(struct look *look, uint64_t *after, bool *more, struct json_out *out, struct error *error)
 {
     struct sealed_record *records = ARENA_NEW(look->arena, struct sealed_record, PARKED_AT_ONCE);
-    uint64_t after = 0;
     size_t count;
 
     if (!records)
         return error_set(error, ERROR_TOO_LARGE, "the answer is too large");
-    do {
-        if (!parked_load(look->reader->profiles, look->account, look->ordinal, after, PARKED_AT_ONCE, look->arena,
-                         records, &count, error) ||
-            !write_items(look, records, count, out, error))
-            return false;
-        after = count > 0 ? records[count - 1].number : after;
-    } while (count == PARKED_AT_ONCE);
+    if (!parked_load(look->reader->profiles, look->account, look->ordinal, *after, PARKED_AT_ONCE, look->arena, records,
+                     &count, error) ||
+        !write_items(look, records, count, out, error))
+        return false;
+    *more = count > 0;
+    if (*more)
+        *after = records[count - 1].number;
     return true;
 }
 
@@ -133,11 +132,6 @@ bool history_write(struct look *look, struct json_out *out, struct error *error)
     json_name(out, STR("rightsHistory"));
     json_open_array(out);
     if (!rights_of_subject(look->reader->ledger, look->account, look->ordinal, write_right, &writing, error))
-        return false;
-    json_close_array(out);
-    json_name(out, STR("parked"));
-    json_open_array(out);
-    if (!write_parked(look, out, error))
         return false;
     json_close_array(out);
     return true;

@@ -5,7 +5,9 @@
 
 #include "rights/access.h"
 
-/* The members "requests", "rightsHistory" and "parked". */
+/* The members "requests" and "rightsHistory". */
 bool history_write(struct look *look, struct json_out *out, struct error *error);
+/* One slice of parked data above number `*after` as elements of an open array; moves `*after` on. *more false: that was all. */
+bool history_parked(struct look *look, uint64_t *after, bool *more, struct json_out *out, struct error *error);
 
 #endif

@@ -5,53 +5,80 @@
 
 #include "rights/history.h"
 
-#define SLICE_EVENTS 200 /* pieces stay below the stream's 256 KiB unless single events are large */
-#define SLICE_MAX_BYTES ((size_t)64 * 1024 * 1024)
+#define SLICE_EVENTS 200
+#define SLICE_EVENT_BYTES ((size_t)1024 * 1024)
+#define SLICE_MAX_BYTES ((size_t)64 * 1024 * 1024) /* a slice of the largest items, sealed, open and written */
 
-static bool write_events(struct look *look, struct json_out *out, struct error *error)
+/* ---- whole, in the answer ---- */
+
+/* Writes a member whose elements may be too many: then the member is absent, never a part of it. */
+typedef bool list_writer(struct look *look, struct json_out *out, bool *fits, struct error *error);
+
+static bool write_list(struct look *look, struct str name, list_writer *write, struct json_out *out, bool *complete,
+                       struct error *error)
 {
-    struct access_events events = { .oldest_first = true, .max = PORTABLE_EVENTS_MAX };
+    size_t before = out->buf->len;
+    bool fits = true;
 
-    json_name(out, STR("events"));
+    json_name(out, name);
     json_open_array(out);
-    if (!access_events(look, &events, out, error))
+    if (!write(look, out, &fits, error))
         return false;
     json_close_array(out);
+    if (!fits || out->buf->len - before > PORTABLE_BYTES_MAX) {
+        out->buf->len = before;
+        *complete = false;
+    }
+    return true;
+}
+
+static bool write_parked(struct look *look, struct json_out *out, bool *fits, struct error *error)
+{
+    size_t before = out->buf->len;
+    uint64_t after = 0;
+    bool more = true;
+
+    while (more && *fits) {
+        if (!history_parked(look, &after, &more, out, error))
+            return false;
+        *fits = out->buf->len - before <= PORTABLE_BYTES_MAX;
+    }
+    return true;
+}
+
+static bool write_events(struct look *look, struct json_out *out, bool *fits, struct error *error)
+{
+    struct access_events events = { .oldest_first = true, .max = PORTABLE_EVENTS_MAX, .max_bytes = PORTABLE_BYTES_MAX };
+
+    if (!access_events(look, &events, out, error))
+        return false;
+    *fits = !events.more;
     return true;
 }
 
 bool portability_document(struct look *look, struct buf *out, bool *complete, struct error *error)
 {
     struct json_out json = json_out(out);
-    int64_t count = 0, last = WHEN_NONE;
-    size_t before;
 
+    *complete = true;
     json_open_object(&json);
     if (!access_person(look, &json, error) || !access_preferences(look, &json, error) ||
-        !history_write(look, &json, error) ||
-        !journal_count(look->reader->journal, look->account, &look->ordinal, 1, &count, &last, error))
+        !history_write(look, &json, error) || !write_list(look, STR("parked"), write_parked, &json, complete, error) ||
+        !write_list(look, STR("events"), write_events, &json, complete, error))
         return false;
-    *complete = count <= PORTABLE_EVENTS_MAX;
-    before = out->len;
-    if (*complete && !write_events(look, &json, error))
-        return false;
-    if (*complete && out->len > PORTABLE_BYTES_MAX) {
-        *complete = false; /* all of them or none */
-        out->len = before;
-    }
     json_close_object(&json);
     return !out->overflowed || error_set(error, ERROR_TOO_LARGE, "the answer is too large");
 }
 
 /* ---- streamed ---- */
 
-enum stage { STAGE_PERSON, STAGE_EVENTS, STAGE_OVER };
+enum stage { STAGE_PERSON, STAGE_PARKED, STAGE_EVENTS, STAGE_OVER };
 struct portability_stream {
     struct engine *engine;
     uint32_t account, ordinal;
     struct arena arena;
     enum stage stage;
-    uint64_t bound;
+    uint64_t bound; /* of what was written last of this stage */
     bool needs_comma;
     struct buf waiting; /* what did not fit into the last piece */
     size_t sent;
@@ -82,35 +109,58 @@ void portability_stream_end(void *arg)
     free(stream);
 }
 
-static bool person_piece(struct portability_stream *stream, struct look *look, struct error *error)
+static bool person_piece(struct portability_stream *stream, struct look *look, struct json_out *out,
+                         struct error *error)
 {
-    struct json_out json = json_out(&stream->waiting);
-
-    json_open_object(&json);
-    if (!access_person(look, &json, error) || !access_preferences(look, &json, error) ||
-        !history_write(look, &json, error))
+    json_open_object(out);
+    if (!access_person(look, out, error) || !access_preferences(look, out, error) || !history_write(look, out, error))
         return false;
-    json_name(&json, STR("events"));
-    buf_add_byte(&stream->waiting, '[');
+    json_name(out, STR("parked"));
+    json_open_array(out);
+    stream->stage = STAGE_PARKED;
+    return true;
+}
+
+static bool parked_piece(struct portability_stream *stream, struct look *look, struct json_out *out,
+                         struct error *error)
+{
+    bool more = false;
+
+    if (!history_parked(look, &stream->bound, &more, out, error))
+        return false;
+    if (more)
+        return true;
+    json_close_array(out);
+    json_name(out, STR("events"));
+    json_open_array(out);
+    stream->bound = 0;
     stream->stage = STAGE_EVENTS;
     return true;
 }
 
-static bool events_piece(struct portability_stream *stream, struct look *look, struct error *error)
+static bool events_piece(struct portability_stream *stream, struct look *look, struct json_out *out,
+                         struct error *error)
 {
-    struct access_events events = { .oldest_first = true, .max = SLICE_EVENTS, .bound = stream->bound };
-    struct json_out json = { &stream->waiting, stream->needs_comma };
+    struct access_events events = {
+        .oldest_first = true, .max = SLICE_EVENTS, .max_bytes = SLICE_EVENT_BYTES, .bound = stream->bound
+    };
 
-    if (!access_events(look, &events, &json, error))
+    if (!access_events(look, &events, out, error))
         return false;
     stream->bound = events.bound;
-    stream->needs_comma = json.needs_comma;
-    if (events.written < events.max) {
-        buf_add(&stream->waiting, STR("]}"));
-        stream->stage = STAGE_OVER;
-    }
+    if (events.more)
+        return true;
+    json_close_array(out);
+    json_close_object(out);
+    stream->stage = STAGE_OVER;
     return true;
 }
+
+static bool (*const pieces[])(struct portability_stream *, struct look *, struct json_out *, struct error *) = {
+    [STAGE_PERSON] = person_piece,
+    [STAGE_PARKED] = parked_piece,
+    [STAGE_EVENTS] = events_piece,
+};
 
 static bool make_piece(struct portability_stream *stream, struct error *error)
 {
@@ -119,6 +169,7 @@ static bool make_piece(struct portability_stream *stream, struct error *error)
                          .account = stream->account,
                          .ordinal = stream->ordinal,
                          .purpose = PURPOSE_ANSWER };
+    struct json_out json = { &stream->waiting, stream->needs_comma };
     bool ok;
 
     look.reader = engine_take_reader(stream->engine, error);
@@ -127,7 +178,8 @@ static bool make_piece(struct portability_stream *stream, struct error *error)
     arena_reset(&stream->arena);
     buf_reset(&stream->waiting);
     stream->sent = 0;
-    ok = stream->stage == STAGE_PERSON ? person_piece(stream, &look, error) : events_piece(stream, &look, error);
+    ok = pieces[stream->stage](stream, &look, &json, error);
+    stream->needs_comma = json.needs_comma;
     engine_give_reader(stream->engine, look.reader);
     return ok && (!stream->waiting.overflowed || error_set(error, ERROR_TOO_LARGE, "an event is too large"));
 }

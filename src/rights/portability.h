@@ -8,8 +8,8 @@
 #define PORTABLE_EVENTS_MAX 1000
 #define PORTABLE_BYTES_MAX ((size_t)1024 * 1024)
 
-/* Writes `{...}`: the native read, preferenceHistory, requests, rightsHistory, parked and, where it all
- * fits, events oldest first. *complete tells. */
+/* Writes `{...}`: the native read, preferenceHistory, requests, rightsHistory and, each where it fits whole into
+ * PORTABLE_BYTES_MAX, parked and events, oldest first. *complete: nothing was left out. */
 bool portability_document(struct look *look, struct buf *out, bool *complete, struct error *error);
 
 /* The same, whole, as a stream (an http_stream with its end). */

@@ -10,6 +10,7 @@
 #include "tool/opening.h"
 
 enum { QUIESCE_MS = 10000, HEAD_MAX_BYTES = 16 * 1024, CONNECTIONS_MAX = 10000, SILENCE_MS = 60000 };
+enum { BODIES_MAX_BYTES = 256 * 1024 * 1024 };
 
 static const struct {
     const char *name;
@@ -69,6 +70,7 @@ static struct http_limits limits_of(const struct tool_options *options)
 {
     return (struct http_limits){
         .body_max_bytes = options->body_max_bytes,
+        .bodies_max_bytes = BODIES_MAX_BYTES,
         .head_max_bytes = HEAD_MAX_BYTES,
         .idle_timeout_ms = SILENCE_MS,
         .request_timeout_ms = SILENCE_MS,

@@ -75,12 +75,13 @@ struct event_query {
     size_t subject_count;
     uint64_t bound; /* newest first: only seq < bound (UINT64_MAX: all); oldest first: only seq > bound */
     bool oldest_first;
-    size_t max; /* at most 2,000: one slice */
+    size_t max;       /* at most 2,000: one slice */
+    size_t max_bytes; /* of sealed bodies, but always one row; 0: as many as `max` rows have */
 };
 /* One slice: the rows, sealed, in the arena, in the order asked for. Holds no snapshot when it returns.
- * Fewer than `max` rows: there are no more. Rows removed meanwhile are simply absent. */
+ * *more: there are others behind them. Rows removed meanwhile are simply absent. */
 bool journal_read(struct journal_reader *reader, const struct event_query *query, struct arena *arena,
-                  struct event_row **rows, size_t *count, struct error *error);
+                  struct event_row **rows, size_t *count, bool *more, struct error *error);
 /* How many events these subjects have, and when the newest was received (WHEN_NONE: none). */
 bool journal_count(struct journal_reader *reader, uint32_t account, const uint32_t *subjects, size_t subject_count,
                    int64_t *count, int64_t *last_received_ms, struct error *error);

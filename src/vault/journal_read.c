@@ -106,9 +106,10 @@ struct slice {
     const struct event_query *query;
     struct arena *arena;
     uint64_t bound;             /* moves on with what was taken */
-    struct index_place *places; /* wanted next: room for twice `max` */
+    struct index_place *places; /* wanted next: room for twice what is asked for at once */
     struct event_row *rows;
-    size_t count;
+    size_t count, bytes;
+    bool more; /* one was found that did not fit */
 };
 
 static int by_rising_seq(const void *left, const void *right)
@@ -147,8 +148,22 @@ static bool take_event(void *arg, const struct row *row, struct error *error)
 
     if (!event_take(row, &take->handle->salts, take->handle->db, slice->arena, &slice->rows[slice->count], error))
         return false;
+    slice->bytes += slice->rows[slice->count].body.len;
     slice->count++;
     return true;
+}
+
+static bool is_full(const struct slice *slice)
+{
+    const struct event_query *query = slice->query;
+
+    return slice->count == query->max || (slice->count > 0 && query->max_bytes > 0 && slice->bytes >= query->max_bytes);
+}
+
+/* One more than there is room for, to know whether there are more. */
+static size_t places_wanted(const struct slice *slice)
+{
+    return slice->query->max - slice->count + 1;
 }
 
 static bool read_place(struct slice *slice, struct handle *handle, uint64_t seq, struct error *error)
@@ -181,6 +196,9 @@ static bool read_places(struct slice *slice, struct handle *const handles[2], si
     for (size_t i = 0; i < count; i++) {
         const struct index_place *place = &slice->places[i];
 
+        slice->more = is_full(slice);
+        if (slice->more)
+            break;
         if (!read_place(slice, handles[place->file], place->seq, error))
             return false;
         slice->bound = place->seq;
@@ -222,15 +240,15 @@ static bool read_pair(struct slice *slice, struct pair *pair, struct error *erro
     struct handle *handles[2];
     size_t asked, count;
 
-    if (!pair)
+    if (!pair || slice->more)
         return true;
     /* Again while a batch was full and some of its rows had been removed meanwhile. */
     do {
-        asked = slice->query->max - slice->count;
+        asked = places_wanted(slice);
         count = places_of_pair(slice, pair, asked);
         if (count > 0 && (!pair_handles(slice, pair, handles, error) || !read_batch(slice, handles, count, error)))
             return false;
-    } while (count == asked && slice->count < slice->query->max);
+    } while (count == asked && !slice->more);
     return true;
 }
 
@@ -280,7 +298,7 @@ static bool places_of_closed(struct slice *slice, struct db *db, size_t wanted, 
 
 static bool can_matter(const struct slice *slice, const struct closed_volume *closed)
 {
-    if (slice->count == slice->query->max)
+    if (slice->more)
         return false;
     return slice->query->oldest_first ? closed->last_seq > slice->bound : closed->first_seq < slice->bound;
 }
@@ -303,7 +321,7 @@ static bool read_closed(struct slice *slice, struct closed_volume *closed, struc
     hold_share(&closed->rest);
     struct handle *handle = closed_handle(slice->reader, closed, error);
     struct handle *const handles[2] = { handle, handle };
-    bool ok = handle && places_of_closed(slice, handle->db, slice->query->max - slice->count, &count, error) &&
+    bool ok = handle && places_of_closed(slice, handle->db, places_wanted(slice), &count, error) &&
               read_batch(slice, handles, count, error);
     hold_unshare(&closed->rest);
     return ok;
@@ -334,14 +352,14 @@ static bool read_oldest(struct slice *slice, struct error *error)
 }
 
 bool journal_read(struct journal_reader *reader, const struct event_query *query, struct arena *arena,
-                  struct event_row **rows, size_t *count, struct error *error)
+                  struct event_row **rows, size_t *count, bool *more, struct error *error)
 {
     struct slice slice = { .reader = reader, .query = query, .arena = arena, .bound = query->bound };
 
     assert(query->max > 0);
     assert(query->max <= 2000);
     slice.rows = ARENA_NEW(arena, struct event_row, query->max);
-    slice.places = ARENA_NEW(arena, struct index_place, 2 * query->max);
+    slice.places = ARENA_NEW(arena, struct index_place, 2 * (query->max + 1));
     if (!slice.rows || !slice.places)
         return error_set(error, ERROR_TOO_LARGE, "no room for the rows of one slice");
     hold_share(&reader->journal->shape);
@@ -351,6 +369,7 @@ bool journal_read(struct journal_reader *reader, const struct event_query *query
         return error_within(error, "events");
     *rows = slice.rows;
     *count = slice.count;
+    *more = slice.more;
     return true;
 }
 
@@ -390,9 +409,10 @@ static bool last_received(struct journal_reader *reader, const struct event_quer
     struct arena arena;
     struct event_row *rows = NULL;
     size_t count = 0;
+    bool more = false;
 
     arena_init(&arena, 64 * 1024 * 1024);
-    bool ok = journal_read(reader, query, &arena, &rows, &count, error);
+    bool ok = journal_read(reader, query, &arena, &rows, &count, &more, error);
     *out = ok && count > 0 ? rows[0].received_ms : WHEN_NONE;
     arena_clear(&arena);
     return ok;

@@ -286,7 +286,7 @@ bool parked_store(struct profiles *profiles, const struct grant *grant, int64_t 
 
 struct record_load {
     struct sealed_record *out;
-    size_t count;
+    size_t count, bytes;
     struct arena *arena;
     uint32_t account, ordinal;
 };
@@ -311,7 +311,8 @@ static bool take_record(void *arg, const struct row *row, struct error *error)
     if (!record->sealed.at)
         return error_set(error, ERROR_TOO_LARGE, "no room for a sealed record");
     load->count++;
-    return true;
+    load->bytes += record->sealed.len;
+    return load->bytes < PARKED_SLICE_BYTES || DB_STOP;
 }
 
 bool profile_load(struct db *db, uint32_t account, uint32_t ordinal, struct arena *arena, struct sealed_record *out,

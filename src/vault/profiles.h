@@ -45,7 +45,9 @@ bool record_unseal(const struct sealed_record *record, const struct grant *grant
 
 bool parked_store(struct profiles *profiles, const struct grant *grant, int64_t received_ms, uint32_t source,
                   struct str plain, struct error *error);
-/* In order of number, those above `after`, at most `max`. */
+/* In order of number, those above `after`: at most `max`, and no more behind the first that fill PARKED_SLICE_BYTES.
+ * None: there are no others. */
+#define PARKED_SLICE_BYTES ((size_t)2 * 1024 * 1024)
 bool parked_load(struct db *db, uint32_t account, uint32_t ordinal, uint64_t after, size_t max, struct arena *arena,
                  struct sealed_record *out, size_t *count, struct error *error);
 /* Everything of one subject in this file: profile and parked. Safe to repeat. */

@@ -116,6 +116,13 @@ static enum http_next begin(void *arg, struct http_exchange *exchange, struct ht
     return HTTP_DONE;
 }
 
+/* Only /known asks who calls. */
+static bool admits(void *arg, struct http_request *request)
+{
+    (void)arg;
+    return !str_equal(request->path, STR("/known")) || request->authorization.len > 0;
+}
+
 static void finish(void *arg, struct http_exchange *exchange, struct http_request *request, struct http_reply *reply)
 {
     struct fixture *fixture = arg;
@@ -158,6 +165,7 @@ static void *resume_all(void *arg)
 struct http_limits fixture_limits(void)
 {
     return (struct http_limits){ .body_max_bytes = 100000,
+                                 .bodies_max_bytes = 1000000,
                                  .head_max_bytes = 16 * 1024,
                                  .idle_timeout_ms = 20000,
                                  .request_timeout_ms = 20000,
@@ -167,7 +175,7 @@ struct http_limits fixture_limits(void)
 
 void fixture_open(struct fixture *fixture, const struct http_limits *limits, const char *control_path)
 {
-    const struct http_handler handler = { fixture, begin, finish, NULL, NULL };
+    const struct http_handler handler = { fixture, begin, finish, NULL, admits };
     struct error error = { 0 };
 
     memset(fixture, 0, sizeof(*fixture));

@@ -105,6 +105,75 @@ static void a_body_is_asked_for_only_when_it_will_be_taken(void **state)
     (void)close(fd);
 }
 
+static void strangers_may_send_a_small_body_only(void **state)
+{
+    enum { SMALL = 16 * 1024 };
+    const struct {
+        const char *name, *key;
+        size_t len;
+        int status;
+    } cases[] = {
+        { "a stranger's small one", "", SMALL, 404 },
+        { "a stranger's larger one", "", SMALL + 1, 401 },
+        { "a stranger's far too large one", "", BODY_MAX + 1, 401 },
+        { "that of somebody known", "Authorization: Bearer x\r\n", SMALL + 1, 404 },
+    };
+    char reply[2000], head[200];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (int is_chunked = 0; is_chunked < 2; is_chunked++) {
+            (void)snprintf(head, sizeof head, "POST /known HTTP/1.1\r\n" HOST "%s%s", cases[i].key,
+                           is_chunked ? "Transfer-Encoding: chunked\r\n" : CLOSE);
+            int status = ask_with_body(head, cases[i].len, is_chunked, reply, sizeof reply);
+            if (status != cases[i].status)
+                fail_msg("case '%s', chunked %d: %.300s", cases[i].name, is_chunked, reply);
+        }
+    int fd = client_connect(&fixture);
+    client_send(fd, STR("POST /known HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 90000\r\n\r\n"));
+    assert_int_equal(client_read_reply(fd, reply, sizeof(reply)), 401);
+    (void)close(fd);
+}
+
+static void all_bodies_together_have_a_limit(void **state)
+{
+    enum { HOLDERS = 11, HELD = 95000 }; /* of 1,000,000 */
+    static struct fixture other;
+    struct http_limits limits = fixture_limits();
+    int sockets[HOLDERS], status = 0;
+    char *body = malloc(HELD);
+    char reply[2000];
+
+    (void)state;
+    fixture_open(&other, &limits, NULL);
+    memset(body, 'z', HELD);
+    for (int i = 0; i < HOLDERS; i++) {
+        sockets[i] = client_connect(&other);
+        client_send(sockets[i], STR("POST /echo HTTP/1.1\r\n" HOST "Content-Length: 95001\r\n\r\n"));
+        client_send(sockets[i], (struct str){ body, HELD });
+    }
+    /* One of them went past it, whichever was last. */
+    for (int tries = 0; tries < 5000 && status == 0; tries++) {
+        for (int i = 0; i < HOLDERS && status == 0; i++)
+            if (recv(sockets[i], reply, 1, MSG_DONTWAIT | MSG_PEEK) > 0)
+                status = client_read_reply(sockets[i], reply, sizeof reply);
+        (void)usleep(1000);
+    }
+    assert_int_equal(status, 503);
+    assert_non_null(strstr(reply, "Retry-After"));
+    for (int i = 0; i < HOLDERS; i++)
+        (void)close(sockets[i]);
+    /* What they held is given back once the server has seen them go. */
+    for (int tries = 0; tries < 200 && status != 200; tries++) {
+        char request[2000] = "POST /echo HTTP/1.1\r\n" HOST CLOSE "Content-Length: 4\r\n\r\nabcd";
+        status = client_ask(&other, str_of(request), reply, sizeof reply);
+        (void)usleep(10000);
+    }
+    assert_int_equal(status, 200);
+    free(body);
+    fixture_close(&other);
+}
+
 static void heads_up_to_the_limit_are_taken_and_no_further(void **state)
 {
     const struct {
@@ -294,6 +363,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_up_to_the_limit_are_taken_and_no_further),
         cmocka_unit_test(a_body_is_asked_for_only_when_it_will_be_taken),
+        cmocka_unit_test(strangers_may_send_a_small_body_only),
+        cmocka_unit_test(all_bodies_together_have_a_limit),
         cmocka_unit_test(heads_up_to_the_limit_are_taken_and_no_further),
         cmocka_unit_test(malformed_chunks_do_no_harm),
         cmocka_unit_test(a_request_that_trickles_is_ended),

@@ -102,7 +102,7 @@ struct fake {
 
 static void fake_open(struct fake *fake, bool is_long)
 {
-    const struct http_limits limits = { 1 << 20, 16 * 1024, 5000, 5000, 100, 1 };
+    const struct http_limits limits = { 1 << 20, 1 << 24, 16 * 1024, 5000, 5000, 100, 1 };
     const struct http_handler handler = { .arg = &fake->seen, .begin = note, .finish = finish };
     struct error error = { 0 };
     char lock[PATH_LONG + 8];

@@ -33,9 +33,10 @@ static bool slice_is_right(struct crowd *crowd, struct journal_reader *reader, u
     struct error error = { 0 };
     struct event_row *rows = NULL;
     size_t count = 0;
+    bool more = false;
 
     arena_reset(arena);
-    if (!journal_read(reader, &query, arena, &rows, &count, &error)) {
+    if (!journal_read(reader, &query, arena, &rows, &count, &more, &error)) {
         fprintf(stderr, "%s\n", error.text);
         return false;
     }

@@ -273,14 +273,15 @@ bool world_reads_back(struct world *world, uint32_t account, const uint32_t *sub
         next_wanted(world, oldest_first ? 0 : world->committed - 1, oldest_first, account, subjects, subject_count);
     struct error error = { 0 };
     struct arena arena;
-    size_t count = max;
+    size_t count;
+    bool more = true;
 
     arena_init(&arena, 64 * 1024 * 1024);
-    while (count == max) {
+    while (more) {
         struct event_row *rows = NULL;
 
         arena_reset(&arena);
-        must(journal_read(world->reader, &query, &arena, &rows, &count, &error), &error);
+        must(journal_read(world->reader, &query, &arena, &rows, &count, &more, &error), &error);
         for (size_t i = 0; i < count; i++) {
             if (at == WORLD_ROWS_MAX || !is_row(world, &rows[i], at)) {
                 arena_clear(&arena);
