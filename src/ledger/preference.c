@@ -1,6 +1,8 @@
 /* The series of what was said about channels, and the objections that follow from it. */
 #include "ledger/preference.h"
 
+#include <endian.h>
+
 #include "ledger/ledger_inside.h"
 #include "ledger/right.h"
 
@@ -57,6 +59,35 @@ static bool read_last(struct ledger *ledger, uint32_t account, uint32_t ordinal,
                   take_last, last, error);
 }
 
+struct series {
+    preference_each *each;
+    void *arg;
+};
+
+static bool take_series(void *arg, const struct row *row, struct error *error)
+{
+    const struct series *series = arg;
+    struct preference_row taken = {
+        .preference = { .channel = (enum channel)row_integer(row, 1),
+                        .service = row_integer(row, 2) != 0,
+                        .opted_in = row_integer(row, 3) != 0,
+                        .applied = row_integer(row, 4) != 0,
+                        .voice = (enum voice)row_integer(row, 5),
+                        .at_ms = row_integer(row, 6),
+                        .received_ms = row_integer(row, 7),
+                        .source = (uint32_t)row_integer(row, 8) },
+        .number = (uint64_t)row_integer(row, 0),
+    };
+
+    if (!row_is_null(row, 11)) {
+        if (!row_blob(row, 9, taken.nonce.salt, sizeof taken.nonce.salt, error))
+            return false;
+        taken.nonce.counter = (uint64_t)row_integer(row, 10);
+        taken.sealed = row_bytes(row, 11);
+    }
+    return series->each(series->arg, &taken, error);
+}
+
 /* Semantics of outranking: an opt-out always holds; an opt-in by a site or app never overrides an opt-out, one by the
  * controller's systems not what the person said, be it in a site or app. */
 static bool counts(const struct preference *preference, const struct last *last)
@@ -74,18 +105,22 @@ static bool counts(const struct preference *preference, const struct last *last)
     return true;
 }
 
-/* What a detail's seal is bound to: it cannot be moved to another person, channel or statement. */
-#define BOUND_LEN 24
-static struct str bound_of(unsigned char bound[BOUND_LEN], uint32_t account, uint32_t ordinal, uint64_t number,
-                           enum channel channel, bool service)
+/* What a detail's seal is bound to: it cannot be moved to another person or statement, nor the statement changed.
+ * Settled: format u8 = 4, channel u8, bits u8 (service, opted in, applied), voice u8, account u32, ordinal u32, source u32,
+ * number u64, at i64, received i64. */
+enum { DETAIL_FORMAT = 4, BOUND_LEN = 4 + 3 * 4 + 3 * 8 };
+static struct str bound_of(unsigned char bound[BOUND_LEN], const struct grant *grant, uint64_t number,
+                           const struct preference *said)
 {
-    memset(bound, 0, BOUND_LEN);
-    bound[0] = 4; /* format: preference detail */
-    bound[1] = (unsigned char)channel;
-    bound[2] = service;
-    memcpy(bound + 4, &account, sizeof account);
-    memcpy(bound + 8, &ordinal, sizeof ordinal);
-    memcpy(bound + 16, &number, sizeof number);
+    const uint32_t shorts[] = { htole32(grant_account(grant)), htole32(grant_ordinal(grant)), htole32(said->source) };
+    const uint64_t longs[] = { htole64(number), htole64((uint64_t)said->at_ms), htole64((uint64_t)said->received_ms) };
+
+    bound[0] = DETAIL_FORMAT;
+    bound[1] = (unsigned char)said->channel;
+    bound[2] = (unsigned char)(said->service | said->opted_in << 1 | said->applied << 2);
+    bound[3] = (unsigned char)said->voice;
+    memcpy(bound + 4, shorts, sizeof shorts);
+    memcpy(bound + 4 + sizeof shorts, longs, sizeof longs);
     return (struct str){ (const char *)bound, BOUND_LEN };
 }
 
@@ -106,10 +141,7 @@ static bool seal_detail(struct ledger *ledger, const struct grant *grant, const 
     sealed = arena_alloc(&ledger->stage, preference->detail.len + GRANT_TAG_LEN, 1);
     if (!sealed)
         return error_set(error, ERROR_BUSY, "too many changes in one group");
-    grant_seal(
-        grant, preference->detail,
-        bound_of(bound, grant_account(grant), grant_ordinal(grant), number, preference->channel, preference->service),
-        &out->nonce, sealed);
+    grant_seal(grant, preference->detail, bound_of(bound, grant, number, preference), &out->nonce, sealed);
     out->sealed = (struct str){ (const char *)sealed, preference->detail.len + GRANT_TAG_LEN };
     return true;
 }
@@ -163,12 +195,52 @@ static bool follow_with_right(struct ledger *ledger, struct account *account, ui
     return right_add(ledger, account, ordinal, &right, error);
 }
 
-/* Said again without anything new: real clients repeat themselves in every call, and what took effect at once while its
- * item was parked comes a second time. */
+/* ---- what is said again ---- */
+
+/* Without words of consent and nothing new: real clients repeat themselves in every call. */
 static bool is_repeat(const struct preference *preference, const struct last *last)
 {
-    return last->found && last->opted_in == preference->opted_in && last->voice == preference->voice &&
-           (preference->detail.len == 0 || preference->received_ms == last->received_ms);
+    return last->found && last->opted_in == preference->opted_in && last->voice == preference->voice;
+}
+
+struct search {
+    const struct preference *wanted;
+    const struct grant *grant;
+    bool found;
+};
+
+static bool take_same(void *arg, const struct preference_row *row, struct error *error)
+{
+    struct search *search = arg;
+    struct arena arena;
+    struct str detail;
+
+    arena_init(&arena, row->sealed.len + 64);
+    bool ok = preference_unseal(row, search->grant, &arena, &detail, error);
+    search->found = search->found || (ok && str_equal(detail, search->wanted->detail));
+    arena_clear(&arena);
+    return ok;
+}
+
+/* The very same words of the same call: what took effect at once while its item was parked comes a second time. */
+static bool was_said(struct ledger *ledger, const struct grant *grant, const struct preference *preference, bool *out,
+                     struct error *error)
+{
+    struct search search = { preference, grant, false };
+    struct series series = { take_same, &search };
+
+    if (!db_run(ledger->db,
+                SQL("SELECT number, channel, service, opted_in, applied, voice, at, received, source, salt, counter,"
+                    " sealed FROM preference WHERE account = $1 AND ordinal = $2 AND channel = $3 AND service = $4"
+                    " AND opted_in = $5 AND at = $6 AND received = $7 AND source = $8 AND sealed IS NOT NULL"),
+                DB_PARAMS(DB_INTEGER(grant_account(grant)), DB_INTEGER(grant_ordinal(grant)),
+                          DB_INTEGER(preference->channel), DB_INTEGER(preference->service),
+                          DB_INTEGER(preference->opted_in), DB_INTEGER(preference->at_ms),
+                          DB_INTEGER(preference->received_ms), DB_INTEGER(preference->source)),
+                take_series, &series, error))
+        return false;
+    *out = search.found;
+    return true;
 }
 
 static bool take_newest(void *arg, const struct row *row, struct error *error)
@@ -195,8 +267,19 @@ static bool is_refused_again(struct ledger *ledger, const struct grant *grant, c
                           DB_INTEGER(preference->channel), DB_INTEGER(preference->service)),
                 take_newest, &newest, error))
         return false;
-    *out = !newest.applied && newest.opted_in == preference->opted_in && newest.voice == preference->voice &&
-           preference->detail.len == 0;
+    *out = !newest.applied && newest.opted_in == preference->opted_in && newest.voice == preference->voice;
+    return true;
+}
+
+/* Words of consent are kept each time they are given: they are the proof of it (Art. 7(1)). */
+static bool is_said_again(struct ledger *ledger, const struct grant *grant, const struct preference *preference,
+                          const struct last *last, bool *out, struct error *error)
+{
+    if (preference->detail.len > 0)
+        return was_said(ledger, grant, preference, out, error);
+    if (!preference->applied)
+        return is_refused_again(ledger, grant, preference, out, error);
+    *out = is_repeat(preference, last);
     return true;
 }
 
@@ -209,9 +292,7 @@ bool preference_say(struct ledger *ledger, struct account *account, const struct
     if (!read_last(ledger, grant_account(grant), grant_ordinal(grant), preference, &last, error))
         return false;
     preference->applied = counts(preference, &last);
-    if (preference->applied)
-        again = is_repeat(preference, &last);
-    else if (!is_refused_again(ledger, grant, preference, &again, error))
+    if (!is_said_again(ledger, grant, preference, &last, &again, error))
         return false;
     if (again)
         return true;
@@ -249,35 +330,6 @@ bool preference_states(struct db *db, uint32_t account, uint32_t ordinal, struct
                   DB_PARAMS(DB_INTEGER(account), DB_INTEGER(ordinal)), take_state, out, error);
 }
 
-struct series {
-    preference_each *each;
-    void *arg;
-};
-
-static bool take_series(void *arg, const struct row *row, struct error *error)
-{
-    const struct series *series = arg;
-    struct preference_row taken = {
-        .preference = { .channel = (enum channel)row_integer(row, 1),
-                        .service = row_integer(row, 2) != 0,
-                        .opted_in = row_integer(row, 3) != 0,
-                        .applied = row_integer(row, 4) != 0,
-                        .voice = (enum voice)row_integer(row, 5),
-                        .at_ms = row_integer(row, 6),
-                        .received_ms = row_integer(row, 7),
-                        .source = (uint32_t)row_integer(row, 8) },
-        .number = (uint64_t)row_integer(row, 0),
-    };
-
-    if (!row_is_null(row, 11)) {
-        if (!row_blob(row, 9, taken.nonce.salt, sizeof taken.nonce.salt, error))
-            return false;
-        taken.nonce.counter = (uint64_t)row_integer(row, 10);
-        taken.sealed = row_bytes(row, 11);
-    }
-    return series->each(series->arg, &taken, error);
-}
-
 bool preference_series(struct db *db, uint32_t account, uint32_t ordinal, preference_each *each, void *arg,
                        struct error *error)
 {
@@ -302,8 +354,6 @@ bool preference_unseal(const struct preference_row *row, const struct grant *gra
     if (!plain)
         return error_set(error, ERROR_TOO_LARGE, "the answer is too large");
     *detail = (struct str){ plain, row->sealed.len - GRANT_TAG_LEN };
-    return grant_unseal(grant, row->sealed,
-                        bound_of(bound, grant_account(grant), grant_ordinal(grant), row->number,
-                                 row->preference.channel, row->preference.service),
-                        &row->nonce, (unsigned char *)plain, error);
+    return grant_unseal(grant, row->sealed, bound_of(bound, grant, row->number, &row->preference), &row->nonce,
+                        (unsigned char *)plain, error);
 }

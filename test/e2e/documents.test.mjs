@@ -8,7 +8,7 @@
 // In what is written beside a call, … stands for any value, text or number, "…": "…" for further members, and a last
 // "…" in a list for further elements. Other blocks (`console`, `ini`, ...) are for people and not run.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { test } from 'node:test';
@@ -187,7 +187,7 @@ test('a data directory moves with its master key, and only with it', async (t) =
   await server.stop();
 
   const moved = newServer(t);
-  cpSync(server.data, moved.data, { recursive: true, preserveTimestamps: true });
+  execFileSync('cp', ['-a', server.data, moved.data]);
   const key = `${moved.data}.master-key`;
   const refusal = await moved.start().catch((error) => error);
   assert.ok(refusal instanceof StartError, 'it started without its master key');

@@ -1,11 +1,10 @@
 // What whoever runs the program relies on: figures, log lines, a clean stop, what a start refuses and what it says then,
 // the modes of files, and where keys may be seen.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
-  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -354,7 +353,7 @@ test('the ledger of one directory and the vault of another are not taken togethe
   for (const part of ['vault', 'ledger']) {
     const kept = join(server.root, `kept ${part}`);
     renameSync(join(server.data, part), kept);
-    cpSync(join(other.data, part), join(server.data, part), { recursive: true });
+    execFileSync('cp', ['-a', join(other.data, part), join(server.data, part)]);
     const ended = await serveBriefly(['--data', server.data], server.environment());
     assertRefused(ended, /./);
     renameSync(join(server.data, part), join(server.root, `foreign ${part}`));

@@ -2,14 +2,15 @@
 #include "ledger/house.h"
 #include "ledger/preference.h"
 
-static bool said(struct house *house, uint32_t ordinal, enum voice voice, bool opted_in, const char *detail)
+static bool said_at(struct house *house, uint32_t ordinal, enum voice voice, bool opted_in, const char *detail,
+                    int64_t at_ms)
 {
     struct error error = { 0 };
     struct preference preference = { .channel = CHANNEL_EMAIL,
                                      .opted_in = opted_in,
                                      .voice = voice,
-                                     .at_ms = when_now(&house->clock),
-                                     .received_ms = when_now(&house->clock),
+                                     .at_ms = at_ms,
+                                     .received_ms = at_ms,
                                      .source = 1,
                                      .detail = str_of(detail) };
     const struct grant *grant;
@@ -19,8 +20,13 @@ static bool said(struct house *house, uint32_t ordinal, enum voice voice, bool o
     assert_non_null(grant);
     MUST(preference_say(house->ledger, house->account, grant, &preference, &why));
     house_commit(house);
-    house->clock.shift_ms += 10;
     return preference.applied;
+}
+
+static bool said(struct house *house, uint32_t ordinal, enum voice voice, bool opted_in, const char *detail)
+{
+    house->clock.shift_ms += 10;
+    return said_at(house, ordinal, voice, opted_in, detail, when_now(&house->clock));
 }
 
 static struct preference_state state_of(struct house *house, uint32_t ordinal)
@@ -111,6 +117,20 @@ static void words_that_were_given_are_kept_each_time(void **state)
     assert_int_equal(rows(house), 2);
 }
 
+/* As in one call in bulk; and as an item that took effect while it was parked and then comes a second time. */
+static void of_one_millisecond_other_words_are_kept_and_the_same_are_not(void **state)
+{
+    struct house *house = *state;
+    uint32_t ordinal = house_person(house, "ann");
+    static const char *const words[] = { "{\"wording\":\"A\"}", "{\"wording\":\"B\"}" };
+    int64_t now = when_now(&house->clock);
+
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < COUNT_OF(words); i++)
+            assert_true(said_at(house, ordinal, VOICE_PERSON, true, words[i], now));
+    assert_int_equal(rows(house), 2);
+}
+
 struct collected {
     struct house *house;
     uint32_t ordinal;
@@ -148,6 +168,32 @@ static void the_series_is_told_in_order_with_its_words(void **state)
     house_restart(house);
     MUST(preference_series(ledger_db(house->ledger), 1, collected.ordinal, collect, &collected, &why));
     assert_string_equal(collected.text, "1client+;2person-{\"road\":\"phone\"};3controller+?;");
+}
+
+/* Each column that says what was said is bound to the words: a row that was changed does not open. */
+static void a_statement_that_was_altered_is_noticed(void **state)
+{
+    struct house *house = *state;
+    struct collected collected = { house, house_person(house, "ann"), "" };
+    struct error error = { 0 };
+
+    (void)said(house, collected.ordinal, VOICE_PERSON, false, "{\"road\":\"phone\"}");
+    const struct sql changes[] = {
+        SQL("UPDATE preference SET channel = channel + 1"),   SQL("UPDATE preference SET service = 1 - service"),
+        SQL("UPDATE preference SET opted_in = 1 - opted_in"), SQL("UPDATE preference SET applied = 1 - applied"),
+        SQL("UPDATE preference SET voice = voice - 1"),       SQL("UPDATE preference SET at = at + 1"),
+        SQL("UPDATE preference SET received = received + 1"), SQL("UPDATE preference SET source = source + 1"),
+        SQL("UPDATE preference SET number = number + 1"),
+    };
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        MUST(db_begin(ledger_db(house->ledger), &why));
+        MUST(db_run(ledger_db(house->ledger), changes[i], NULL, NULL, NULL, &why));
+        if (preference_series(ledger_db(house->ledger), 1, collected.ordinal, collect, &collected, &error))
+            fail_msg("unnoticed: %s", changes[i].text);
+        assert_int_equal(error.code, ERROR_CORRUPT);
+        db_rollback(ledger_db(house->ledger));
+    }
+    MUST(preference_series(ledger_db(house->ledger), 1, collected.ordinal, collect, &collected, &why));
 }
 
 static void a_default_is_no_consent(void **state)
@@ -223,6 +269,8 @@ int main(void)
         WITH_HOUSE(who_outranks_whom),
         WITH_HOUSE(repeating_adds_nothing),
         WITH_HOUSE(words_that_were_given_are_kept_each_time),
+        WITH_HOUSE(of_one_millisecond_other_words_are_kept_and_the_same_are_not),
+        WITH_HOUSE(a_statement_that_was_altered_is_noticed),
         WITH_HOUSE(the_series_is_told_in_order_with_its_words),
         WITH_HOUSE(a_default_is_no_consent),
         WITH_HOUSE(since_is_when_the_state_last_changed),
