@@ -6,7 +6,8 @@
 #include "intake/ingest.h"
 #include "intake/webengage.h"
 
-#define REMARKS_MAX 1000 /* in one answer: a hostile body must not make an answer many times its size */
+/* Of what was ignored, in one answer: a hostile body must not make an answer many times its size. */
+#define REMARKS_MAX_BYTES ((size_t)64 * 1024)
 #define FIELD_SHOWN_BYTES 1024
 
 struct ingest_call {
@@ -41,18 +42,18 @@ static void write_remark(struct json_out *out, bool is_bulk, uint32_t index, str
     json_close_object(out);
 }
 
-static bool is_shown(const struct ingest *ingest, const struct ignored *ignored)
+static bool is_shown(const struct ignored *ignored, unsigned scopes)
 {
-    return !ignored->depends_on_held || (ingest->origin.scopes & SCOPE_READ);
+    return !ignored->depends_on_held || (scopes & SCOPE_READ);
 }
 
-static void write_ignored(const struct ingest *ingest, struct json_out *out)
+static void write_ignored(const struct ingest *ingest, unsigned scopes, struct json_out *out)
 {
-    size_t count = 0;
+    size_t count = 0, from = out->buf->len;
 
-    for (const struct ignored *ignored = ingest->ignored.first; ignored && count < REMARKS_MAX;
-         ignored = ignored->next) {
-        if (!is_shown(ingest, ignored))
+    for (const struct ignored *ignored = ingest->ignored.first;
+         ignored && count < IGNORED_MAX && out->buf->len - from < REMARKS_MAX_BYTES; ignored = ignored->next) {
+        if (!is_shown(ignored, scopes))
             continue;
         if (count++ == 0) {
             json_name(out, STR("ignored"));
@@ -77,7 +78,7 @@ static void write_rejected(const struct ingest *ingest, struct json_out *out)
     json_close_array(out);
 }
 
-static int write_answer(const struct ingest *ingest, struct buf *body)
+static int write_answer(const struct ingest *ingest, unsigned scopes, struct buf *body)
 {
     bool all_refused = ingest->count > 0 && ingest_refused(ingest) == ingest->count;
     struct json_out out = json_out(body);
@@ -89,7 +90,7 @@ static int write_answer(const struct ingest *ingest, struct buf *body)
         json_put_string(&out, STR("message"), STR("Error: no item was accepted"));
     json_put_string(&out, STR("status"), all_refused ? STR("error") : STR("queued"));
     write_rejected(ingest, &out);
-    write_ignored(ingest, &out);
+    write_ignored(ingest, scopes, &out);
     json_close_object(&out);
     json_close_object(&out);
     return all_refused ? 400 : 201;
@@ -98,7 +99,7 @@ static int write_answer(const struct ingest *ingest, struct buf *body)
 static bool tells_held(const struct ingest *ingest)
 {
     for (const struct ignored *ignored = ingest->ignored.first; ignored; ignored = ignored->next)
-        if (ignored->depends_on_held && is_shown(ingest, ignored))
+        if (ignored->depends_on_held && is_shown(ignored, ingest->origin.scopes))
             return true;
     return false;
 }
@@ -110,7 +111,12 @@ static bool keep_answer(struct ingest *ingest, const struct account *account, st
     struct buf body;
 
     buf_init(&body, ANSWER_BODY_MAX);
-    state->kept.status = write_answer(ingest, &body) | (tells_held(ingest) ? ANSWER_TELLS_HELD : 0);
+    state->kept.status = write_answer(ingest, ingest->origin.scopes, &body);
+    if (tells_held(ingest)) {
+        size_t whole = body.len;
+        (void)write_answer(ingest, ingest->origin.scopes & ~(unsigned)SCOPE_READ, &body);
+        state->kept.open_len = (uint32_t)(body.len - whole);
+    }
     state->kept.body = arena_copy(ingest->arena, buf_str(&body));
     bool ok = !body.overflowed && state->kept.body.at;
     buf_clear(&body);
@@ -146,7 +152,7 @@ static void refuse(struct ingest_call *state, struct http_reply *reply, const st
 /* Nothing came of it. What was wrong with what was sent is wrong with its repeats, too. */
 static void free_mark(struct ingest_call *state, const struct http_reply *reply)
 {
-    const struct kept_answer told = { reply->status, buf_str(&reply->body) };
+    const struct kept_answer told = { .status = reply->status, .body = buf_str(&reply->body) };
     struct app *app = state->call->app;
 
     if (state->has_mark)
@@ -155,7 +161,7 @@ static void free_mark(struct ingest_call *state, const struct http_reply *reply)
 
 static void answer(struct ingest_call *state, struct http_reply *reply)
 {
-    reply->status = write_answer(&state->ingest, &reply->body);
+    reply->status = write_answer(&state->ingest, state->ingest.origin.scopes, &reply->body);
     tally(&state->ingest, state->call->engine);
 }
 
@@ -168,13 +174,8 @@ static void resume(void *exchange)
 
 static void answer_kept(const struct ingest_call *state, struct http_reply *reply)
 {
-    bool is_for_readers = state->kept.status & ANSWER_TELLS_HELD;
-
-    reply->status = state->kept.status & ~ANSWER_TELLS_HELD;
-    if (is_for_readers && !(state->call->scopes & SCOPE_READ))
-        buf_add(&reply->body, STR("{\"response\":{\"status\":\"queued\"}}"));
-    else
-        buf_add(&reply->body, state->kept.body);
+    reply->status = state->kept.status;
+    buf_add(&reply->body, answer_body(&state->kept, state->call->scopes));
 }
 
 /* HTTP_WAIT and `done` false: this is the first; go on. */

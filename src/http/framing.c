@@ -91,7 +91,7 @@ static void read_coding(struct framing *framing, struct str value)
 {
     framing->codings++;
     framing->is_chunked = true;
-    if (!str_equal(value, STR("chunked")))
+    if (!str_equal_nocase(value, STR("chunked")))
         refuse(framing, "Transfer-Encoding must be chunked and nothing else");
 }
 

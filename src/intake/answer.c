@@ -1,6 +1,7 @@
 /* A map from marks to a ring of answers; the ring's age order is the order of forgetting. */
 #include "intake/answer.h"
 
+#include <endian.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -10,8 +11,8 @@
 #include "vault/kept.h"
 
 #define ANSWER_DOMAIN 70 /* of fingerprint_make: beyond identity kinds */
-#define STATUS_LEN 2
-#define REFUSALS 64 /* for callers that are just being resumed */
+#define STATUS_LEN 6     /* status u16, open_len u32 */
+#define REFUSALS 64      /* for callers that are just being resumed */
 #define REFUSAL_BODY_MAX 1024
 static const struct str usual_body = { "{\"response\":{\"status\":\"queued\"}}", 32 };
 
@@ -24,6 +25,7 @@ struct entry {
     struct map_key key;
     int64_t at_ms;
     int status; /* 0: still running */
+    uint32_t open_len;
     char *body; /* NULL: the usual one, or none yet */
     size_t body_len;
     struct waiter *waiters; /* while it runs */
@@ -97,6 +99,15 @@ struct answer_mark answer_mark(const struct account *account, struct str route, 
     return mark;
 }
 
+struct str answer_body(const struct kept_answer *kept, unsigned scopes)
+{
+    size_t whole = kept->body.len - kept->open_len;
+
+    if (kept->open_len > 0 && !(scopes & SCOPE_READ))
+        return (struct str){ kept->body.at + whole, kept->open_len };
+    return (struct str){ kept->body.at, whole };
+}
+
 static struct map_key key_of(const struct answer_mark *mark)
 {
     struct map_key key;
@@ -155,12 +166,13 @@ static void take_kept(const struct entry *entry, struct arena *arena, struct kep
 {
     struct str body = entry->body ? (struct str){ entry->body, entry->body_len } : usual_body;
 
-    *kept = (struct kept_answer){ entry->status, arena_copy(arena, body) };
+    *kept = (struct kept_answer){ entry->status, entry->open_len, arena_copy(arena, body) };
 }
 
 static bool keep_body(struct answers *answers, struct entry *entry, const struct kept_answer *kept)
 {
     entry->status = kept->status;
+    entry->open_len = kept->open_len;
     if (kept->status == 201 && str_equal(kept->body, usual_body))
         return true;
     entry->body = malloc(kept->body.len ? kept->body.len : 1);
@@ -223,7 +235,7 @@ bool answers_find(struct answers *answers, const struct answer_mark *mark, struc
     if (entry && entry->status != 0)
         take_kept(entry, arena, kept);
     else if (refusal)
-        *kept = (struct kept_answer){ refusal->status,
+        *kept = (struct kept_answer){ refusal->status, 0,
                                       arena_copy(arena, (struct str){ refusal->body, refusal->body_len }) };
     else
         found = false;
@@ -302,12 +314,26 @@ struct str answer_seal(const struct account *account, const struct answer_mark *
 
     if (!plain || !sealed)
         return (struct str){ NULL, 0 };
-    plain[0] = (char)(answer->status >> 8);
-    plain[1] = (char)(answer->status & 255);
+    const uint16_t status = htole16((uint16_t)answer->status);
+    const uint32_t open_len = htole32(answer->open_len);
+    memcpy(plain, &status, sizeof status);
+    memcpy(plain + sizeof status, &open_len, sizeof open_len);
     memcpy(plain + STATUS_LEN, answer->body.at, answer->body.len);
     account_seal(account, (struct str){ plain, len }, (struct str){ (const char *)mark->bytes, sizeof mark->bytes },
                  sealed);
     return (struct str){ (const char *)sealed, len + ACCOUNT_SEAL_EXTRA };
+}
+
+static struct kept_answer read_plain(const unsigned char *plain, size_t len)
+{
+    uint16_t status;
+    uint32_t open_len;
+
+    memcpy(&status, plain, sizeof status);
+    memcpy(&open_len, plain + sizeof status, sizeof open_len);
+    return (struct kept_answer){ le16toh(status),
+                                 le32toh(open_len),
+                                 { (const char *)plain + STATUS_LEN, len - STATUS_LEN } };
 }
 
 struct loading {
@@ -333,9 +359,7 @@ static bool take_row(void *arg, uint32_t account_number, const unsigned char mar
     memcpy(mark.bytes, mark_bytes, sizeof mark.bytes);
     if (account_unseal(account, sealed, (struct str){ (const char *)mark.bytes, sizeof mark.bytes }, plain) &&
         (entry = add(loading->answers, &mark, at_ms)) != NULL) {
-        const struct kept_answer kept = {
-            plain[0] << 8 | plain[1], { (const char *)plain + STATUS_LEN, sealed.len - ACCOUNT_SEAL_EXTRA - STATUS_LEN }
-        };
+        const struct kept_answer kept = read_plain(plain, sealed.len - ACCOUNT_SEAL_EXTRA);
         if (!keep_body(loading->answers, entry, &kept))
             forget(loading->answers, entry);
     }

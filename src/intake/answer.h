@@ -8,7 +8,7 @@
 
 #define ANSWER_KEPT_MS (4 * WHEN_HOUR)
 #define ANSWERS_MAX 500000
-#define ANSWER_BODY_MAX ((size_t)256 * 1024)
+#define ANSWER_BODY_MAX ((size_t)2 * 1024 * 1024)    /* of both bodies together */
 #define ANSWERS_MAX_BYTES ((size_t)64 * 1024 * 1024) /* of bodies that are not the usual one */
 #define ANSWER_ID_MAX 255                            /* bytes of an x-request-id; longer ones are refused */
 
@@ -24,11 +24,15 @@ struct answer_mark {
 struct answer_mark answer_mark(const struct account *account, struct str route, struct str request_id);
 
 /* What a kept answer says. */
-#define ANSWER_TELLS_HELD 0x4000 /* beside the status: only keys with scope read may be given the body */
 struct kept_answer {
     int status;
+    /* Where `body` tells what is held, which only keys with scope read may be told: the length of the same answer without
+     * that, which stands behind it. 0: everybody is given the body. */
+    uint32_t open_len;
     struct str body;
 };
+/* The answer for a caller with these scopes. */
+struct str answer_body(const struct kept_answer *kept, unsigned scopes);
 enum answer_verdict {
     ANSWER_GO,   /* the first: carry out, then answers_end */
     ANSWER_KEPT, /* *kept is the first's, in the arena */

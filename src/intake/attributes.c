@@ -102,6 +102,13 @@ struct str attributes_cut(const struct json *string, size_t points_max, struct a
     return raw;
 }
 
+static const char *digits_fault(const struct json *value)
+{
+    bool is_long = value->kind == JSON_NUMBER && value->raw.len > ATTRIBUTE_DIGITS_MAX;
+
+    return is_long ? "a number must not be longer than 1,000 characters" : NULL;
+}
+
 static bool note(struct taking *taking, struct str name, const char *message)
 {
     return ignored_add(taking->ignored, taking->arena, taking->item->index, false, name, message);
@@ -115,6 +122,8 @@ static bool take_one(struct taking *taking, const struct json *value, struct att
     out->raw = value->raw;
     if (!type_of(value, taking->arena, &out->type))
         return false;
+    if (!fault)
+        fault = digits_fault(value);
     if (!fault)
         fault = taking->item->kind == ITEM_EVENT ? count_fault(taking, out->type, value->raw.len) : depth_fault(value);
     out->dropped = fault != NULL;

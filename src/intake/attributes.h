@@ -6,6 +6,7 @@
 #include "intake/item.h"
 
 #define ATTRIBUTE_POINTS_MAX 1000 /* of a string value; the rest is cut */
+#define ATTRIBUTE_DIGITS_MAX 1000 /* characters of a number, which is never cut */
 #define ATTRIBUTE_DEPTH_MAX 60    /* levels of a user's map or array */
 
 /* Fills the item's attributes from the members of `object`, each with its type. What is not taken is marked as dropped

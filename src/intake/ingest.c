@@ -40,6 +40,8 @@ static bool know_attributes(struct ingest *ingest, const struct account *account
         const struct name *name = names_find(names, attribute->name);
         if (!name && name_looks_personal(attribute->name))
             ingest_drop_attribute(ingest, item, attribute, INGEST_PERSONAL_NAME);
+        else if (!name && names->count >= account->options.attribute_names_max)
+            ingest_drop_attribute(ingest, item, attribute, INGEST_NAMES_FULL);
         else if (!name)
             all_known = false;
         else if (!ingest_type_fits(name->type, attribute->type))

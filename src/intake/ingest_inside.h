@@ -5,6 +5,7 @@
 #include "intake/ingest.h"
 
 #define INGEST_PERSONAL_NAME "looks like an address, a number or an id; names are kept in the clear"
+#define INGEST_NAMES_FULL "this account has no room for more attribute names"
 #define INGEST_OTHER_TYPE "has another type than the first value of this name"
 
 static inline struct ingest *ingest_of(struct command *command)

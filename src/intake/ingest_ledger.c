@@ -48,6 +48,9 @@ static bool register_event(struct turn *turn, struct account *account, const str
 
 /* ---- preferences ---- */
 
+/* Three texts of 1,000 code points, each at most 6 bytes when it is escaped, and their names. */
+#define CONSENT_MAX_BYTES (3 * 1000 * 6 + 100)
+
 static struct str consent_detail(const struct consent *consent, struct arena *arena)
 {
     struct buf buf;
@@ -56,7 +59,7 @@ static struct str consent_detail(const struct consent *consent, struct arena *ar
 
     if (!consent->given)
         return text;
-    buf_init(&buf, 16384);
+    buf_init(&buf, CONSENT_MAX_BYTES);
     out = json_out(&buf);
     json_open_object(&out);
     if (consent->wording.len)

@@ -165,7 +165,7 @@ static bool write_item(struct turn *turn, struct ingest *ingest, struct account 
     const struct item *item = &ingest->items[i];
     bool ok = true;
 
-    arena_init(&change.arena, 4 * PROFILE_MAX_BYTES);
+    arena_init(&change.arena, 4 * (PROFILE_MAX_BYTES + item->raw.len)); /* a profile, or the item open and sealed */
     if (proposal->state == PROPOSAL_PARKED)
         ok = park(&change, item, proposal, error);
     else if (proposal->state == PROPOSAL_OPEN)

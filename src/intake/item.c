@@ -8,10 +8,14 @@
 bool ignored_add(struct ignored_list *list, struct arena *arena, uint32_t index, bool depends_on_held, struct str field,
                  const char *message)
 {
-    struct ignored *fresh = ARENA_NEW(arena, struct ignored, 1);
+    struct ignored *fresh;
 
+    if (list->counts[depends_on_held] == IGNORED_MAX)
+        return true;
+    fresh = ARENA_NEW(arena, struct ignored, 1);
     if (!fresh)
         return false;
+    list->counts[depends_on_held]++;
     *fresh = (struct ignored){
         .index = index, .depends_on_held = depends_on_held, .field = field, .message = str_of(message)
     };

@@ -23,7 +23,10 @@ struct ignored {
 };
 struct ignored_list {
     struct ignored *first, **end;
+    uint32_t counts[2]; /* of those that depend on what is held, and of the others */
 };
+/* As many of each kind are told in an answer; what goes beyond is not kept. */
+#define IGNORED_MAX 1000
 /* Keeps `field` and `message`; false when the arena is full. */
 bool ignored_add(struct ignored_list *list, struct arena *arena, uint32_t index, bool depends_on_held, struct str field,
                  const char *message);

@@ -2,6 +2,8 @@
  * and what must not be missing is settled at the end of the pass. Values never enter an error's text. */
 #include "intake/webengage.h"
 
+#include <stdlib.h>
+
 #include "intake/attributes.h"
 #include "intake/webengage_parts.h"
 
@@ -186,17 +188,17 @@ static bool take_item(struct translation *translation, const struct json *object
 }
 
 /* What a refused item would have lost is of no interest: it lost everything. */
-static void forget_ignored(struct ignored_list *list, struct ignored **end)
+static void forget_ignored(struct ignored_list *list, const struct ignored_list *before)
 {
-    list->end = end;
-    *(end ? end : &list->first) = NULL;
+    *list = *before;
+    *(list->end ? list->end : &list->first) = NULL;
 }
 
 /* False only when the arena is full. */
 static bool translate(const struct json *object, int64_t received_ms, struct arena *arena, struct item *item,
                       struct ignored_list *ignored)
 {
-    struct ignored **end = ignored->end;
+    const struct ignored_list before = *ignored;
     struct translation translation = { .received_ms = received_ms, .arena = arena, .ignored = ignored, .item = item };
 
     item->raw = object->raw;
@@ -204,7 +206,7 @@ static bool translate(const struct json *object, int64_t received_ms, struct are
     item->consent.when_ms = WHEN_NONE;
     if (take_item(&translation, object))
         return true;
-    forget_ignored(ignored, end);
+    forget_ignored(ignored, &before);
     return item->refused.code != ERROR_TOO_LARGE;
 }
 
@@ -235,9 +237,9 @@ static const struct json *list_of(const struct json *body, struct str name, stru
     return NULL;
 }
 
-static bool stands_in(const struct json_twin *twin, const struct json *node)
+static bool stands_in(const struct json_twin *twin, struct str raw)
 {
-    return twin->at >= node->raw.at && twin->at < node->raw.at + node->raw.len;
+    return twin->at >= raw.at && twin->at < raw.at + raw.len;
 }
 
 /* The text goes back to the caller alone, so it may hold a name that was sent. */
@@ -248,22 +250,29 @@ static bool refuse_twin(const struct json_twin *twin, struct error *error)
     return error_set(error, ERROR_INVALID, "%.*s: stands twice in one object", STR_ARG(twin->name));
 }
 
-static bool refuse_twin_in(const struct json_twin *twin, const struct json *node, struct error *error)
+static int by_place(const void *key, const void *element)
+{
+    const struct json_twin *twin = key;
+    const struct item *item = element;
+
+    return stands_in(twin, item->raw) ? 0 : twin->at < item->raw.at ? -1 : 1;
+}
+
+/* Each in the item it stands in: found by halving, for a hostile body may hold very many of both. */
+static void refuse_twins(const struct json_twin *twin, struct item *items, uint32_t count)
 {
     for (; twin; twin = twin->next) {
-        if (stands_in(twin, node)) {
-            (void)refuse_twin(twin, error);
-            return true;
-        }
+        struct item *item = bsearch(twin, items, count, sizeof *items, by_place);
+        if (item && item->refused.code == ERROR_NONE)
+            (void)refuse_twin(twin, &item->refused);
     }
-    return false;
 }
 
 /* One that stands in no item refuses the whole. */
 static bool check_twins_outside(const struct json_twin *twin, const struct json *list, struct error *error)
 {
     for (; twin; twin = twin->next)
-        if (!stands_in(twin, list))
+        if (!stands_in(twin, list->raw))
             return refuse_twin(twin, error);
     return true;
 }
@@ -276,11 +285,13 @@ static bool take_list(const struct webengage_call *call, const struct json *list
     for (const struct json *node = json_first(list); node; node = json_next(list, node), index++) {
         items[index].kind = call->kind;
         items[index].index = index;
-        if (refuse_twin_in(call->twins, node, &items[index].refused))
-            continue;
-        if (!translate(node, received_ms, arena, &items[index], ignored))
-            return false;
+        items[index].raw = node->raw;
     }
+    refuse_twins(call->twins, items, index);
+    index = 0;
+    for (const struct json *node = json_first(list); node; node = json_next(list, node), index++)
+        if (items[index].refused.code == ERROR_NONE && !translate(node, received_ms, arena, &items[index], ignored))
+            return false;
     return true;
 }
 
@@ -326,13 +337,13 @@ bool webengage_items(const struct webengage_call *call, const struct json *body,
                      struct arena *arena, struct item **items, uint32_t *count, struct ignored_list *ignored,
                      struct error *error)
 {
-    struct ignored **end = ignored->end;
+    const struct ignored_list before = *ignored;
     bool ok;
 
     if (body->kind != JSON_OBJECT)
         return error_set(error, ERROR_INVALID, "the body must be a JSON object");
     ok = (call->bulk ? take_bulk : take_single)(call, body, received_ms, arena, items, count, ignored, error);
     if (!ok)
-        forget_ignored(ignored, end);
+        forget_ignored(ignored, &before);
     return ok;
 }

@@ -128,7 +128,7 @@ static bool holds_token(struct str text)
     return false;
 }
 
-/* something@something.something without spaces. */
+/* something@something.something */
 static bool is_address(struct str text)
 {
     const char *at = text.len ? memchr(text.at, '@', text.len) : NULL;
@@ -140,8 +140,16 @@ static bool is_address(struct str text)
     return dot && dot > at + 1 && dot < text.at + text.len - 1;
 }
 
+static bool holds_address(struct str text)
+{
+    while (text.len > 0)
+        if (is_address(str_cut(&text, ' ')))
+            return true;
+    return false;
+}
+
 bool name_looks_personal(struct str text)
 {
     text = str_trim(text);
-    return is_address(text) || is_number(text) || holds_token(text);
+    return holds_address(text) || is_number(text) || holds_token(text);
 }

@@ -1,4 +1,5 @@
 /* `serve`: opens the data directory, listens, and waits for a signal. */
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 #include "tool/opening.h"
 
 enum { QUIESCE_MS = 10000, HEAD_MAX_BYTES = 16 * 1024, CONNECTIONS_MAX = 10000, SILENCE_MS = 60000 };
-enum { BODIES_MAX_BYTES = 256 * 1024 * 1024 };
+enum { BODIES_MAX_BYTES = 256 * 1024 * 1024, LARGE_BLOCK_BYTES = 1024 * 1024 };
 
 static const struct {
     const char *name;
@@ -142,6 +143,12 @@ static bool open_app(const struct tool_options *options, struct app **out, struc
     return false;
 }
 
+/* The memory of a large request is given back when it ends: the library would otherwise come to keep ever larger blocks. */
+static void keep_memory_flat(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+}
+
 bool serve_run(struct tool_run *run, struct error *error)
 {
     enum log_level level = LOG_INFO;
@@ -151,6 +158,7 @@ bool serve_run(struct tool_run *run, struct error *error)
     (void)level_of(run->options.log_level, &level); /* serve_check saw it succeed */
     log_set_level(level);
     block_signals(&awaited);
+    keep_memory_flat();
     if (!open_app(&run->options, &app, error))
         return false;
     bool ok = serve_directory(run, app, &awaited, error);

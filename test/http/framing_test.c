@@ -98,6 +98,8 @@ static void ambiguous_requests_are_refused_and_end_their_connection(void **state
           400 },
         { "chunked in quotes", STR("POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
           400 },
+        { "chunked in capitals",
+          STR("POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n"), 200 },
         { "xchunked", STR("POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"), 400 },
         { "empty coding", STR("POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n\r\n0\r\n\r\n"), 400 },
         { "vertical tab before chunked",
