@@ -75,7 +75,7 @@ static bool read_time(struct desk_call *state, const struct json *value, const c
 {
     struct str text = value->kind == JSON_STRING ? json_text(value, state->call->arena) : (struct str){ NULL, 0 };
 
-    return (text.at && when_read(text, out)) || error_set(error, ERROR_INVALID, "%s: cannot be read as a date", name);
+    return (text.at && when_read(text, out)) || error_set(error, ERROR_INVALID, "%s: cannot be read as a time, as 2027-01-31T00:00:00Z", name);
 }
 
 static bool read_suppress(struct desk_call *state, const struct json *body, struct error *error)

@@ -88,14 +88,23 @@ static bool write_address(int fd, bool is_ipv6, char address[LISTEN_ADDRESS_MAX]
     return true;
 }
 
+bool listen_check(const char *host_port, struct error *error)
+{
+    char host[LISTEN_ADDRESS_MAX], port[LISTEN_ADDRESS_MAX];
+
+    return cut_host_port(host_port, host, port) ||
+           error_set(error, ERROR_INVALID, "--listen must be HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080");
+}
+
 bool listen_tcp(const char *host_port, int *out, bool *is_ipv6, char address[LISTEN_ADDRESS_MAX], struct error *error)
 {
     const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
     char host[LISTEN_ADDRESS_MAX], port[LISTEN_ADDRESS_MAX];
     struct addrinfo *found = NULL;
 
-    if (!cut_host_port(host_port, host, port))
-        return error_set(error, ERROR_INVALID, "--listen must be HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080");
+    if (!listen_check(host_port, error))
+        return false;
+    (void)cut_host_port(host_port, host, port); /* as just checked */
     if (getaddrinfo(host, port, &hints, &found) != 0)
         return error_set(error, ERROR_INVALID, "the host of --listen is unknown: try 127.0.0.1:8080");
     *out = open_and_listen(found);

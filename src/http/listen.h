@@ -10,6 +10,8 @@
 #define LISTEN_ADDRESS_MAX 96
 
 /* Listens on HOST:PORT; `address` gets the address as bound, port 0 resolved. The socket does not block. */
+/* Whether it is written as HOST:PORT at all; says so when not. */
+bool listen_check(const char *host_port, struct error *error);
 bool listen_tcp(const char *host_port, int *out, bool *is_ipv6, char address[LISTEN_ADDRESS_MAX], struct error *error);
 /* Listens on a Unix socket of mode 0600, in place of a stale one: the caller holds the lock of its directory. */
 bool listen_unix(const char *path, int *out, struct error *error);

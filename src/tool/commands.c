@@ -70,7 +70,7 @@ static const struct setting erase_rows[] = {
     { ANONYMOUS_ID },
     { NEW_REQUEST },
     { OPTION(suppress, SETTING_TEXT), .value_name = "TIME", .implied = "forever",
-      .help = "Take no data of this id again, for ever or until TIME" },
+      .help = "Take no data of this id again, for ever or until TIME, as 2027-01-31T00:00:00Z" },
     { OPTION(drop_opt_outs, SETTING_FLAG), .help = "Forget opt-outs from marketing too" },
     { CANCEL_WINDOW, .help = "Where no server runs; a server has its own" },
     { JSON },
@@ -80,6 +80,20 @@ static const struct setting erase_rows[] = {
 
 static const struct setting request_rows[] = { { DATA },        { LICENSE }, { USER_ID },    { ANONYMOUS_ID },
                                                { NEW_REQUEST }, { JSON },    { MASTER_KEY }, { .kind = SETTING_END } };
+
+static const struct setting re_enable_rows[] = {
+    { DATA },
+    { LICENSE },
+    { USER_ID },
+    { ANONYMOUS_ID },
+    { NEW_REQUEST },
+    { OPTION(told_at, SETTING_TEXT), .value_name = "TIME",
+      .help = "When the person was told of it, as 2027-01-31T00:00:00Z (Art. 18(3))" },
+    { OPTION(road, SETTING_TEXT), .value_name = "TEXT", .help = "By which road they were told: letter, e-mail, ..." },
+    { JSON },
+    { MASTER_KEY },
+    { .kind = SETTING_END },
+};
 
 static const struct setting request_list_rows[] = {
     { DATA },
@@ -128,7 +142,8 @@ const struct tool_command tool_commands[] = {
     { "request", "restrict", .summary = "Restrict the processing of a person's data", .purpose = PURPOSE_ANSWER,
       .rows = request_rows, .check = request_check, .run = request_restrict, .detail = STDIN_DETAIL },
     { "request", "re-enable", .summary = "End the restrictions of a person's whole profile", .purpose = PURPOSE_ANSWER,
-      .rows = request_rows, .check = request_check, .run = request_re_enable, .detail = STDIN_DETAIL },
+      .rows = re_enable_rows, .check = re_enable_check, .run = request_re_enable,
+      .detail = STDIN_DETAIL "\nAn account with lift_needs_notice wants --told-at." },
     { "request", "portability", .summary = "Write everything held about a person to standard output, as JSON",
       .purpose = PURPOSE_ANSWER, .rows = request_rows, .check = request_check, .run = request_portability,
       .detail = STDIN_DETAIL "\nWith --json the server's answer is printed instead." },

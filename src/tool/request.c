@@ -66,6 +66,13 @@ bool request_check(struct tool_run *run, struct error *error)
     return settle_id(run, by_user ? &options->user_id : &options->anonymous_id, error);
 }
 
+bool re_enable_check(struct tool_run *run, struct error *error)
+{
+    if (run->options.road[0] != '\0' && run->options.told_at[0] == '\0')
+        return error_set(error, ERROR_INVALID, "--road says how the person was told: give --told-at as well");
+    return request_check(run, error);
+}
+
 /* ---- making one ---- */
 
 static void put_identity(struct json_out *out, const struct tool_options *options)
@@ -93,6 +100,16 @@ static void put_suppression(struct json_out *out, const struct tool_options *opt
     json_close_object(out);
 }
 
+static void put_notice(struct json_out *out, const struct tool_options *options)
+{
+    json_name(out, STR("notice"));
+    json_open_object(out);
+    json_put_string(out, STR("told_at"), str_of(options->told_at));
+    if (options->road[0] != '\0')
+        json_put_string(out, STR("road"), str_of(options->road));
+    json_close_object(out);
+}
+
 static void write_request(const struct tool_options *options, const char *type, struct buf *body)
 {
     struct json_out out = json_out(body);
@@ -103,6 +120,8 @@ static void write_request(const struct tool_options *options, const char *type, 
     put_identity(&out, options);
     if (options->suppress && options->suppress[0] != '\0')
         put_suppression(&out, options);
+    if (options->told_at && options->told_at[0] != '\0')
+        put_notice(&out, options);
     if (options->drop_opt_outs)
         json_put_bool(&out, STR("keep_opt_outs"), false);
     json_close_object(&out);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "http/listen.h"
 #include "http/server.h"
 #include "tool/commands.h"
 #include "tool/control.h"
@@ -33,8 +34,9 @@ bool serve_check(struct tool_run *run, struct error *error)
 {
     enum log_level level;
 
-    return level_of(run->options.log_level, &level) ||
-           error_set(error, ERROR_INVALID, "--log-level must be debug, info, warning or error");
+    if (!level_of(run->options.log_level, &level))
+        return error_set(error, ERROR_INVALID, "--log-level must be debug, info, warning or error");
+    return listen_check(run->options.listen, error);
 }
 
 /* ---- signals ---- */

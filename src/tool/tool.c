@@ -171,8 +171,22 @@ static int refuse(const struct choice *choice, int argc, const struct tool_strea
     return say_error(streams, TOOL_MISUSED, &error);
 }
 
+/* What everybody tries first. */
+static const struct {
+    const char *tried, *meant;
+} other_words[] = { { "-h", "--help" }, { "help", "--help" }, { "--version", "version" }, { "-V", "version" } };
+
+static void understand_first_word(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 1 && i < COUNT_OF(other_words); i++)
+        if (is_word(argv[1], other_words[i].tried))
+            argv[1] = (char *)other_words[i].meant; /* read only from here on */
+}
+
 int tool_main(int argc, char **argv, const struct tool_streams *streams)
 {
+    understand_first_word(argc, argv);
+
     struct choice choice = choose(argc, argv);
     struct error error = { 0 };
 

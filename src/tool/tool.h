@@ -22,7 +22,7 @@ struct tool_options {
     int64_t cancel_window; /* -1: not an option of this command */
     int64_t body_max_bytes, threads;
     const char *time_zone, *scopes, *of;
-    const char *user_id, *anonymous_id, *request_id, *suppress;
+    const char *user_id, *anonymous_id, *request_id, *suppress, *told_at, *road;
     int64_t limit, before;
     bool drop_opt_outs, json;
 };

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -49,13 +50,25 @@ static bool has_ledger(const struct engine *engine)
     return access(path, F_OK) == 0;
 }
 
+/* Beside the directory itself, whatever name it was called by: "." and a link have a place elsewhere. */
+static bool path_beside(const struct engine *engine, char out[ENGINE_PATH_MAX], struct error *error)
+{
+    char real[PATH_MAX];
+
+    if (!realpath(engine->directory, real))
+        return error_errno(error, "find the data directory");
+    return (size_t)snprintf(out, ENGINE_PATH_MAX, "%s.master-key", real) < ENGINE_PATH_MAX ||
+           error_set(error, ERROR_INVALID, "the path of the data directory is too long: choose a shorter one");
+}
+
 static bool open_keyring(struct engine *engine, struct error *error)
 {
     char beside[ENGINE_PATH_MAX];
     const char *path = engine->options.master_key_path;
 
     if (!path || !*path) {
-        (void)snprintf(beside, sizeof beside, "%s.master-key", engine->directory);
+        if (!path_beside(engine, beside, error))
+            return false;
         path = beside;
     }
     return keyring_open(path, engine->options.create && !has_ledger(engine), &engine->ring, error);
