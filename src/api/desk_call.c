@@ -75,7 +75,8 @@ static bool read_time(struct desk_call *state, const struct json *value, const c
 {
     struct str text = value->kind == JSON_STRING ? json_text(value, state->call->arena) : (struct str){ NULL, 0 };
 
-    return (text.at && when_read(text, out)) || error_set(error, ERROR_INVALID, "%s: cannot be read as a time, as 2027-01-31T00:00:00Z", name);
+    return (text.at && when_read(text, out)) ||
+           error_set(error, ERROR_INVALID, "%s: cannot be read as a time, as 2027-01-31T00:00:00Z", name);
 }
 
 static bool read_suppress(struct desk_call *state, const struct json *body, struct error *error)
@@ -83,7 +84,7 @@ static bool read_suppress(struct desk_call *state, const struct json *body, stru
     const struct json *suppress = json_member(body, STR("suppress"));
     const struct json *until;
 
-    if (!suppress || suppress->kind == JSON_NULL)
+    if (state->ask.type != REQUEST_ERASURE || !suppress || suppress->kind == JSON_NULL)
         return true;
     if (suppress->kind != JSON_OBJECT)
         return error_set(error, ERROR_INVALID, "suppress: must be an object with until");
@@ -103,6 +104,8 @@ static bool read_keep_opt_outs(struct desk_call *state, const struct json *body,
 {
     const struct json *keep = json_member(body, STR("keep_opt_outs"));
 
+    if (state->ask.type != REQUEST_ERASURE)
+        return true;
     if (keep && keep->kind != JSON_TRUE && keep->kind != JSON_FALSE)
         return error_set(error, ERROR_INVALID, "keep_opt_outs: must be true or false");
     state->ask.drop_opt_outs = keep && keep->kind == JSON_FALSE;
@@ -114,14 +117,16 @@ static bool read_notice(struct desk_call *state, const struct json *body, struct
     const struct json *notice = json_member(body, STR("notice"));
     const struct json *told_at, *road;
 
-    if (!notice || notice->kind == JSON_NULL)
+    if (state->ask.type != REQUEST_RE_ENABLE || !notice || notice->kind == JSON_NULL)
         return true;
-    told_at = json_member(notice, STR("told_at"));
-    if (notice->kind != JSON_OBJECT || !told_at)
+    told_at = notice->kind == JSON_OBJECT ? json_member(notice, STR("told_at")) : NULL;
+    if (!told_at)
         return error_set(error, ERROR_INVALID, "notice: must be an object with told_at");
     road = json_member(notice, STR("road"));
     if (road && !read_text(state, notice, STR("road"), &state->ask.notice_road, error))
         return error_within(error, "notice");
+    if (state->ask.notice_road.len > NOTICE_ROAD_MAX_BYTES)
+        return error_set(error, ERROR_INVALID, "notice.road: must not be longer than %d bytes", NOTICE_ROAD_MAX_BYTES);
     if (!read_time(state, told_at, "notice.told_at", &state->ask.notice_ms, error))
         return false;
     return state->ask.notice_ms <= state->ask.received_ms ||

@@ -7,7 +7,7 @@
 #include "intake/webengage.h"
 
 /* Of what was ignored, in one answer: a hostile body must not make an answer many times its size. */
-#define REMARKS_MAX_BYTES ((size_t)64 * 1024)
+#define REMARKS_MAX_BYTES ((size_t)256 * 1024)
 #define FIELD_SHOWN_BYTES 1024
 
 struct ingest_call {

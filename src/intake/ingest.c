@@ -82,13 +82,40 @@ static void await_writer(struct ingest *ingest, unsigned phases)
     ingest->command.phases |= phases;
 }
 
+/* One item's fault: in bulk it is refused alone. */
+static bool refuse(const struct ingest *ingest, struct item *item, struct proposal *proposal, const struct error *why,
+                   struct error *error)
+{
+    item->refused = *why;
+    proposal->state = PROPOSAL_REFUSED;
+    if (ingest->is_bulk)
+        return true;
+    *error = *why;
+    return false;
+}
+
+/* Of somebody suppressed, or too late: nothing is recorded, and nobody can tell. So the item is checked as any other, and
+ * waits for a commit as any other. */
+static bool drop(struct ingest *ingest, struct proposal *proposal, unsigned phase)
+{
+    proposal->state = PROPOSAL_DROPPED;
+    await_writer(ingest, phase);
+    return true;
+}
+
 static bool prepare_event(struct ingest *ingest, struct account *account, struct seat *seat, struct item *item,
-                          struct proposal *proposal, struct error *error)
+                          struct proposal *proposal, bool drops, struct error *error)
 {
     const struct name *name = names_find(&account->names[NAME_EVENT], item->event_name);
     bool known = know_attributes(ingest, account, item);
-    struct error denied = { 0 };
+    struct error denied = { 0 }, why = { 0 };
 
+    if (!name && !ledger_may_add_name(account, NAME_EVENT, item->event_name, &why)) {
+        (void)error_within(&why, "eventName");
+        return refuse(ingest, item, proposal, &why, error);
+    }
+    if (drops)
+        return drop(ingest, proposal, PHASE_VOLUME);
     proposal->ordinal = account_find(account, &proposal->print);
     if (!name || !known || !proposal->ordinal || !ingest->source) {
         await_writer(ingest, PHASE_LEDGER | PHASE_VOLUME);
@@ -99,7 +126,8 @@ static bool prepare_event(struct ingest *ingest, struct account *account, struct
         await_writer(ingest, PHASE_PROFILES);
         return true;
     }
-    const struct grant *grant = gate_open(seat, account, proposal->ordinal, PURPOSE_COLLECT, REASON_NONE, &denied);
+    const struct grant *grant =
+        gate_open(seat, account, proposal->ordinal, ingest_purpose(ingest), REASON_NONE, &denied);
     return !grant || ingest_seal_event(ingest, account, item, proposal, grant, name->number, error);
 }
 
@@ -111,14 +139,18 @@ static bool touches_identity(const struct item *item)
     return false;
 }
 
-static void prepare_user(struct ingest *ingest, struct account *account, struct item *item, struct proposal *proposal)
+static bool prepare_user(struct ingest *ingest, struct account *account, struct item *item, struct proposal *proposal,
+                         bool drops)
 {
     bool known = know_attributes(ingest, account, item);
 
+    if (drops)
+        return drop(ingest, proposal, PHASE_PROFILES);
     proposal->ordinal = account_find(account, &proposal->print);
     await_writer(ingest, PHASE_PROFILES);
     if (!known || !proposal->ordinal || !ingest->source || item->opt_in_count > 0 || touches_identity(item))
         await_writer(ingest, PHASE_LEDGER);
+    return true;
 }
 
 static bool prepare_item(struct ingest *ingest, struct account *account, struct seat *seat, uint32_t i,
@@ -132,14 +164,9 @@ static bool prepare_item(struct ingest *ingest, struct account *account, struct 
         return true;
     }
     proposal->print = seat_fingerprint(seat, account, item->id_kind, item->id);
-    if (marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP) {
-        proposal->state = PROPOSAL_DROPPED;
-        return true;
-    }
-    if (item->kind == ITEM_EVENT)
-        return prepare_event(ingest, account, seat, item, proposal, error);
-    prepare_user(ingest, account, item, proposal);
-    return true;
+    bool drops = marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP;
+    return item->kind == ITEM_EVENT ? prepare_event(ingest, account, seat, item, proposal, drops, error)
+                                    : prepare_user(ingest, account, item, proposal, drops);
 }
 
 bool ingest_prepare(struct ingest *ingest, struct ledger *ledger, struct seat *seat, struct error *error)
@@ -185,6 +212,13 @@ static bool is_same(const struct account *account, const struct proposal *propos
     return subject && subject->generation == proposal->generation && subject->state == SUBJECT_LIVE;
 }
 
+enum proposal_state ingest_judge(const struct ingest *ingest, uint32_t denied)
+{
+    if (denied & DENIED_PARKS)
+        return ingest->parked_mark ? PROPOSAL_WAITS : PROPOSAL_PARKED;
+    return denied & PURPOSE_BIT(ingest_purpose(ingest)) ? PROPOSAL_DROPPED : PROPOSAL_OPEN;
+}
+
 static void settle_item(struct ingest *ingest, const struct account *account, struct proposal *proposal)
 {
     const struct subject *subject;
@@ -198,13 +232,10 @@ static void settle_item(struct ingest *ingest, const struct account *account, st
     subject = proposal->ordinal ? account_subject(account, proposal->ordinal) : NULL;
     if (!subject || meant != proposal->ordinal) {
         proposal->state = PROPOSAL_DROPPED; /* erased between the arrival and now: it goes with the person */
-    } else if (!(subject->denied & PURPOSE_BIT(PURPOSE_COLLECT))) {
-        proposal->state = PROPOSAL_OPEN;
-    } else if (subject->denied & DENIED_PARKS) {
-        proposal->state = PROPOSAL_PARKED;
-        await_writer(ingest, PHASE_PROFILES);
     } else {
-        proposal->state = PROPOSAL_DROPPED;
+        proposal->state = ingest_judge(ingest, subject->denied);
+        if (proposal->state == PROPOSAL_PARKED)
+            await_writer(ingest, PHASE_PROFILES);
     }
 }
 
@@ -225,7 +256,8 @@ static bool seal_now(struct turn *turn, struct ingest *ingest, struct account *a
                      struct proposal *proposal, struct error *error)
 {
     const struct name *name = names_find(&account->names[NAME_EVENT], item->event_name);
-    const struct grant *grant = gate_open(turn->seat, account, proposal->ordinal, PURPOSE_COLLECT, REASON_NONE, error);
+    const struct grant *grant =
+        gate_open(turn->seat, account, proposal->ordinal, ingest_purpose(ingest), REASON_NONE, error);
 
     if (!name)
         return error_set(error, ERROR_INTERNAL, "an event name was not registered");
@@ -254,8 +286,10 @@ bool ingest_in_volume(struct turn *turn, struct command *command, struct error *
         if (ingest->proposals[i].state == PROPOSAL_SEALED &&
             !journal_append(turn->journal, &ingest->proposals[i].row, error))
             return false;
-    return !ingest->keeps_answer || journal_keep_answer(turn->journal, account->number, ingest->answer_mark,
-                                                        ingest->origin.received_ms, ingest->answer, error);
+    if (ingest->keeps_answer)
+        return journal_keep_answer(turn->journal, account->number, ingest->answer_mark, ingest->origin.received_ms,
+                                   ingest->answer, error);
+    return journal_touch(turn->journal, error);
 }
 
 const struct command_kind ingest_single = {

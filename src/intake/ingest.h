@@ -14,6 +14,7 @@ enum proposal_state {
     PROPOSAL_SEALED,  /* an event that may be recorded as it is, as long as nothing about the person moved */
     PROPOSAL_DROPPED, /* accepted and not recorded: restricted, suppressed, late */
     PROPOSAL_PARKED,  /* waits for the end of a cancel window */
+    PROPOSAL_WAITS,   /* was parked, and goes on waiting: the person's erasure was asked for again */
     PROPOSAL_REFUSED, /* its item says why */
 };
 struct proposal {
@@ -41,8 +42,10 @@ struct ingest {
     struct proposal *proposals;
     uint32_t count;
     struct ignored_list ignored;
-    bool made_record;     /* of somebody new, in this command */
-    uint64_t parked_mark; /* of an item that was parked, for its row where no message id stands; else 0 */
+    bool made_record; /* of somebody new, in this command */
+    /* Of an item that was parked, for its row where no message id stands; else 0. It was accepted by the rights of its own
+     * time, so it is stored whatever came later, but for another erasure. */
+    uint64_t parked_mark;
     /* For callers that repeat an x-request-id: written in the command's home, with its effect. */
     bool keeps_answer;
     unsigned char answer_mark[16];

@@ -13,6 +13,15 @@ static inline struct ingest *ingest_of(struct command *command)
     return (struct ingest *)command; /* its first member */
 }
 
+/* What its items are judged by: new data is collected, what comes back out of parking is only stored. */
+static inline enum purpose ingest_purpose(const struct ingest *ingest)
+{
+    return ingest->parked_mark ? PURPOSE_STORE : PURPOSE_COLLECT;
+}
+
+/* What becomes of an item of somebody who is denied `denied`; PROPOSAL_OPEN: nothing is in its way. */
+enum proposal_state ingest_judge(const struct ingest *ingest, uint32_t denied);
+
 static inline void await_profiles(struct ingest *ingest)
 {
     ingest->command.phases |= PHASE_PROFILES;

@@ -188,10 +188,17 @@ static bool enter_item(struct turn *turn, struct ingest *ingest, struct account 
     }
     if (proposal->ordinal && !rights_denied(turn->ledger, account, proposal->ordinal, &denied, error))
         return false;
-    if (denied & PURPOSE_BIT(PURPOSE_COLLECT))
+    enum proposal_state judged = ingest_judge(ingest, denied);
+    if (judged == PROPOSAL_WAITS)
+        return true;
+    if (judged == PROPOSAL_DROPPED)
         return say_all(turn, ingest, account, item, proposal->ordinal, true, error);
-    return register_event(turn, account, item, error) && register_attributes(turn, ingest, account, item, error) &&
-           enter_person(turn, ingest, account, item, proposal, error) &&
+    /* Also for what is parked: when it comes back its names must not be refused for want of room. */
+    if (!register_event(turn, account, item, error) || !register_attributes(turn, ingest, account, item, error))
+        return false;
+    if (judged == PROPOSAL_PARKED)
+        return say_all(turn, ingest, account, item, proposal->ordinal, true, error);
+    return enter_person(turn, ingest, account, item, proposal, error) &&
            say_all(turn, ingest, account, item, proposal->ordinal, false, error) &&
            set_identities(turn, ingest, account, item, proposal->ordinal, error);
 }

@@ -157,6 +157,12 @@ static bool park(struct change *change, const struct item *item, const struct pr
                         plain, error);
 }
 
+/* Does writing this item change the file? */
+static bool is_written(const struct proposal *proposal)
+{
+    return proposal->state == PROPOSAL_PARKED || proposal->state == PROPOSAL_OPEN;
+}
+
 static bool write_item(struct turn *turn, struct ingest *ingest, struct account *account, uint32_t i,
                        struct error *error)
 {
@@ -178,13 +184,17 @@ bool ingest_in_profiles(struct turn *turn, struct command *command, struct error
 {
     struct ingest *ingest = ingest_of(command);
     struct account *account = ledger_account(turn->ledger, ingest->origin.account);
-    bool is_home = !(command->phases & PHASE_VOLUME);
+    bool is_home = !(command->phases & PHASE_VOLUME), any = false;
 
-    for (uint32_t i = 0; i < ingest->count; i++)
+    for (uint32_t i = 0; i < ingest->count; i++) {
         if (!write_item(turn, ingest, account, i, error))
             return false;
-    if (!ingest->keeps_answer || !is_home)
+        any |= is_written(&ingest->proposals[i]);
+    }
+    if (!is_home)
         return true;
+    if (!ingest->keeps_answer)
+        return any || profiles_touch(turn->profiles, error);
     return ingest->make_answer(ingest, account, error) &&
            profiles_keep_answer(turn->profiles, account->number, ingest->answer_mark, ingest->origin.received_ms,
                                 ingest->answer, error);

@@ -8,6 +8,7 @@
 #include "intake/ingest.h"
 #include "intake/ingest_inside.h"
 #include "intake/webengage.h"
+#include "ledger/right.h"
 #include "vault/kept.h"
 
 #define ITEMS_AT_ONCE 256
@@ -168,25 +169,65 @@ static bool was_written(const struct replay *replay, const struct sealed_record 
            bsearch(&wanted, replay->written, replay->written_count, sizeof wanted, by_mark) != NULL;
 }
 
-static bool unseal(struct replay *replay, const struct sealed_record *record, struct str *plain, bool *waits,
-                   struct error *error)
+/* Is the window still open, or open again, or the person gone? */
+static bool must_wait(const struct replay *replay)
 {
     struct ledger *ledger = engine_ledger(replay->engine);
-    struct account *account;
+    const struct account *account;
     const struct subject *subject;
+    bool waits;
+
+    ledger_enter(ledger);
+    account = ledger_account(ledger, replay->person.account);
+    subject = account ? account_subject(account, replay->person.ordinal) : NULL;
+    waits = !subject || subject->state != SUBJECT_LIVE || (subject->denied & DENIED_PARKS);
+    ledger_leave(ledger);
+    return waits;
+}
+
+static bool unseal(struct replay *replay, const struct sealed_record *record, struct str *plain, struct error *error)
+{
+    struct ledger *ledger = engine_ledger(replay->engine);
     const struct grant *grant;
     bool ok;
 
     ledger_enter(ledger);
-    account = ledger_account(ledger, record->account);
-    subject = account ? account_subject(account, record->ordinal) : NULL;
-    *waits = !subject || subject->state != SUBJECT_LIVE || (subject->denied & DENIED_PARKS);
-    grant =
-        *waits ? NULL : gate_open(replay->reader->seat, account, record->ordinal, PURPOSE_STORE, REASON_NONE, error);
-    ok = *waits || (grant && record_unseal(record, grant, &replay->arena, plain, error));
+    grant = gate_open(replay->reader->seat, ledger_account(ledger, record->account), record->ordinal, PURPOSE_STORE,
+                      REASON_NONE, error);
+    ok = grant && record_unseal(record, grant, &replay->arena, plain, error);
     gate_close(replay->reader->seat);
     ledger_leave(ledger);
     return ok;
+}
+
+struct moment {
+    int64_t at_ms;
+    bool was_restricted;
+};
+
+static bool take_right(void *arg, const struct right *right, const struct right_past *past, struct error *error)
+{
+    struct moment *moment = arg;
+
+    (void)error;
+    if (right->kind == RIGHT_RESTRICTION && right->since_ms <= moment->at_ms &&
+        (past->ended_ms == WHEN_NONE || past->ended_ms > moment->at_ms) &&
+        (right->until_ms == WHEN_NONE || right->until_ms > moment->at_ms))
+        moment->was_restricted = true;
+    return true;
+}
+
+/* What came in while the person was restricted would not have been recorded then, and is not now. A restriction that came
+ * later changes nothing: storing goes on (Art. 18(2)). */
+static bool was_restricted(const struct replay *replay, const struct sealed_record *record, bool *out,
+                           struct error *error)
+{
+    struct moment moment = { record->received_ms, false };
+
+    if (!rights_of_subject(replay->reader->ledger, record->account, record->ordinal, take_right, &moment, error))
+        return false;
+    *out = moment.was_restricted;
+    return true;
 }
 
 /* The source stays what it was; the credential that sent it may be gone by now. */
@@ -217,28 +258,78 @@ static uint64_t message_of(struct replay *replay, const struct ingest *ingest)
     return message;
 }
 
-static bool take_in(struct replay *replay, const struct sealed_record *record, struct str plain, struct error *error)
+/* One item on its way through the writer. */
+struct taking {
+    struct ingest ingest; /* first: the writer hands its command back */
+    struct taking *next;
+};
+/* Those of one slice: they share the writer's groups and are waited for together. All are made before the first is handed
+ * over, for they share an arena, which then is the writer's. */
+struct slice {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    size_t on_the_way;
+    struct taking *first, **end;
+};
+
+static void taken_in(struct command *command)
+{
+    struct slice *slice = command->waiter;
+
+    (void)pthread_mutex_lock(&slice->mutex);
+    slice->on_the_way--;
+    (void)pthread_cond_signal(&slice->changed);
+    (void)pthread_mutex_unlock(&slice->mutex);
+}
+
+static bool submit(struct replay *replay, struct slice *slice, struct command *command, struct error *error)
+{
+    command->done = taken_in;
+    command->waiter = slice;
+    (void)pthread_mutex_lock(&slice->mutex);
+    slice->on_the_way++;
+    (void)pthread_mutex_unlock(&slice->mutex);
+    if (engine_submit(replay->engine, command, error))
+        return true;
+    taken_in(command);
+    return false;
+}
+
+static bool submit_all(struct replay *replay, struct slice *slice, struct error *error)
+{
+    for (struct taking *taking = slice->first; taking; taking = taking->next)
+        if (taking->ingest.command.phases != 0 && !submit(replay, slice, &taking->ingest.command, error))
+            return false;
+    return true;
+}
+
+static bool take_in(struct replay *replay, struct slice *slice, const struct sealed_record *record, struct str plain,
+                    struct error *error)
 {
     const struct webengage_call call = { .kind = plain.at[0] == 'e' ? ITEM_EVENT : ITEM_USER };
-    struct ingest ingest = { .command = { .kind = &ingest_single, .bytes = plain.len }, .arena = &replay->arena };
+    struct taking *taking = ARENA_NEW(&replay->arena, struct taking, 1);
     struct str raw = { arena_bytes(&replay->arena, plain.len + JSON_PADDING), plain.len - 1 };
     const struct json *body;
 
-    if (!raw.at)
+    if (!taking || !raw.at)
         return error_set(error, ERROR_TOO_LARGE, "a parked item is too large");
+    struct ingest *ingest = &taking->ingest;
+    *ingest = (struct ingest){ .command = { .kind = &ingest_single, .bytes = plain.len }, .arena = &replay->arena };
     memcpy((char *)raw.at, plain.at + 1, raw.len);
     memset((char *)raw.at + raw.len, 0, JSON_PADDING);
-    set_origin(&ingest, engine_ledger(replay->engine), record);
-    ingest.ignored.end = &ingest.ignored.first;
+    set_origin(ingest, engine_ledger(replay->engine), record);
+    ingest->ignored.end = &ingest->ignored.first;
     body = json_read(replay->reader->parser, &replay->arena, raw, error);
-    if (!body || !webengage_items(&call, body, record->received_ms, &replay->arena, &ingest.items, &ingest.count,
-                                  &ingest.ignored, error))
+    if (!body || !webengage_items(&call, body, record->received_ms, &replay->arena, &ingest->items, &ingest->count,
+                                  &ingest->ignored, error))
         return false;
-    if (call.kind == ITEM_EVENT && ingest.count == 1 && was_written(replay, record, message_of(replay, &ingest)))
+    if (call.kind == ITEM_EVENT && ingest->count == 1 && was_written(replay, record, message_of(replay, ingest)))
         return true;
-    if (!ingest_prepare(&ingest, engine_ledger(replay->engine), replay->reader->seat, error))
+    if (!ingest_prepare(ingest, engine_ledger(replay->engine), replay->reader->seat, error))
         return false;
-    return ingest.command.phases == 0 || engine_call(replay->engine, &ingest.command, error);
+    *slice->end = taking;
+    slice->end = &taking->next;
+    return true;
 }
 
 struct forget {
@@ -277,14 +368,9 @@ static bool may_pass(const struct error *error)
            error->code == ERROR_INTERNAL;
 }
 
-/* An item that cannot be read any more must not hold up the others: it is left out, and said. */
-static bool replay_item(struct replay *replay, const struct sealed_record *record, bool *waits, struct error *error)
+/* An item that cannot be taken must not hold up the others: it is left out, and said. */
+static bool leave_out(struct error *error)
 {
-    struct str plain = { NULL, 0 };
-
-    if (unseal(replay, record, &plain, waits, error) &&
-        (*waits || plain.len < 2 || take_in(replay, record, plain, error)))
-        return true;
     if (may_pass(error))
         return false;
     log_line(LOG_WARNING, "parked", "error=\"%s\"", error->text);
@@ -292,24 +378,76 @@ static bool replay_item(struct replay *replay, const struct sealed_record *recor
     return true;
 }
 
+static bool replay_item(struct replay *replay, struct slice *slice, const struct sealed_record *record,
+                        struct error *error)
+{
+    struct str plain = { NULL, 0 };
+    bool restricted = false;
+
+    if (!was_restricted(replay, record, &restricted, error))
+        return false;
+    return (unseal(replay, record, &plain, error) &&
+            (restricted || plain.len < 2 || take_in(replay, slice, record, plain, error))) ||
+           leave_out(error);
+}
+
+/* Waits for all; *waits: one of them met an erasure that was asked for anew. */
+static bool await_slice(struct slice *slice, bool *waits, struct error *error)
+{
+    bool ok = true;
+
+    (void)pthread_mutex_lock(&slice->mutex);
+    while (slice->on_the_way > 0)
+        (void)pthread_cond_wait(&slice->changed, &slice->mutex);
+    (void)pthread_mutex_unlock(&slice->mutex);
+    for (struct taking *taking = slice->first; taking; taking = taking->next) {
+        struct error *why = &taking->ingest.command.error;
+        if (why->code != ERROR_NONE && !leave_out(why)) {
+            *error = *why;
+            ok = false;
+        }
+        for (uint32_t i = 0; i < taking->ingest.count; i++)
+            *waits |= taking->ingest.proposals[i].state == PROPOSAL_WAITS;
+    }
+    return ok;
+}
+
+/* All that was loaded. Nothing is forgotten unless all of it was taken in: a row that stands already is found again. */
+static bool replay_slice(struct replay *replay, bool *waits, struct error *error)
+{
+    struct slice slice = { .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+    struct error late = { 0 };
+    bool ok = true;
+
+    slice.end = &slice.first;
+    for (size_t i = 0; i < replay->count && ok; i++)
+        ok = replay_item(replay, &slice, &replay->records[i], error);
+    ok = ok && submit_all(replay, &slice, error);
+    if (await_slice(&slice, waits, &late))
+        return ok;
+    if (ok)
+        *error = late;
+    return false;
+}
+
 static bool replay_person(struct replay *replay, struct error *error)
 {
+    bool waits = must_wait(replay);
     uint64_t after = 0;
-    bool waits = false;
 
+    if (waits)
+        return true;
     if (!load(replay, after, error))
         return false;
     if (replay->count > 0 &&
         (!load_written(replay, replay->records[0].received_ms, error) || !load(replay, after, error)))
         return false;
     while (replay->count > 0) {
-        for (size_t i = 0; i < replay->count; i++) {
-            if (!replay_item(replay, &replay->records[i], &waits, error))
-                return false;
-            if (waits)
-                return true; /* the window is still open */
-            after = replay->records[i].number;
-        }
+        after = replay->records[replay->count - 1].number;
+        if (!replay_slice(replay, &waits, error))
+            return false;
+        if (waits)
+            return true;
         if (!forget(replay, after, error) || !load(replay, after, error))
             return false;
     }

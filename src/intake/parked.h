@@ -1,5 +1,5 @@
 /* Data that was parked while an erasure waited, taken in when it was cancelled: each item once, as of its own time, judged
- * by the rights of now. Runs on the worker; a crash in the middle is made up for at the next start. */
+ * by the rights of that time. Runs on the worker; a crash in the middle is made up for at the next start. */
 #ifndef HABEAS_INTAKE_PARKED_H
 #define HABEAS_INTAKE_PARKED_H
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/directory.h"
 #include "base/json_write.h"
 
 #define GROUP_MAX_BYTES ((size_t)4 * 1024 * 1024)
@@ -40,17 +41,6 @@ static bool segment_open(struct audit *audit, uint32_t segment, struct error *er
     if (audit->file < 0)
         return error_errno(error, "audit segment %04u", segment);
     return true;
-}
-
-static bool directory_sync(const char *directory, struct error *error)
-{
-    int file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (file < 0)
-        return error_errno(error, "audit directory");
-    bool ok = fsync(file) == 0 || error_errno(error, "audit directory");
-    (void)close(file);
-    return ok;
 }
 
 /* Cuts the newest segment to the head and removes a later one that a crash left. */

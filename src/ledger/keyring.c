@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/directory.h"
 
 #define HEX_LEN (2 * SEAL_KEY_LEN)
 #define MASTER_ENVIRONMENT "HABEAS_MASTER_KEY_HEX"
@@ -65,40 +68,36 @@ static bool master_read(int file, const char *path, struct seal_key *master, str
                            "master key %s does not hold 64 hex digits: name the right one with --master-key", path);
 }
 
-static bool sync_directory_of(const char *path)
+/* Made beside and renamed: whoever finds the file finds a key in it. */
+static bool master_write(const char *path, const struct seal_key *master, struct error *error)
 {
-    char directory[4096];
-    const char *slash = strrchr(path, '/');
-    int file;
+    char text[HEX_LEN + 2];
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-    (void)snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file < 0)
-        return false;
-    bool ok = fsync(file) == 0;
+        return error_errno(error, "cannot make the master key %s", path);
+    sodium_bin2hex(text, sizeof text, master->bytes, SEAL_KEY_LEN);
+    text[HEX_LEN] = '\n';
+    bool ok = fchmod(file, 0600) == 0 && write(file, text, HEX_LEN + 1) == HEX_LEN + 1 && fsync(file) == 0;
+    sodium_memzero(text, sizeof text);
+    if (!ok)
+        (void)error_errno(error, "cannot write the master key %s", path);
     (void)close(file);
     return ok;
 }
 
 static bool master_make(const char *path, struct seal_key *master, struct error *error)
 {
-    char text[HEX_LEN + 2];
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    char fresh[PATH_MAX];
 
-    if (file < 0)
-        return error_errno(error, "cannot make the master key %s", path);
+    if ((size_t)snprintf(fresh, sizeof fresh, "%s.new", path) >= sizeof fresh)
+        return error_set(error, ERROR_INVALID, "the path of the master key is too long: choose a shorter one");
     randombytes_buf(master->bytes, SEAL_KEY_LEN);
-    sodium_bin2hex(text, sizeof text, master->bytes, SEAL_KEY_LEN);
-    text[HEX_LEN] = '\n';
-    bool ok = fchmod(file, 0600) == 0 && write(file, text, HEX_LEN + 1) == HEX_LEN + 1 && fsync(file) == 0 &&
-              sync_directory_of(path);
-    sodium_memzero(text, sizeof text);
-    if (!ok)
-        (void)error_errno(error, "cannot write the master key %s", path);
-    (void)close(file);
-    if (!ok)
-        (void)unlink(path);
-    return ok;
+    if (master_write(fresh, master, error) &&
+        (rename(fresh, path) == 0 || error_errno(error, "cannot make the master key %s", path)))
+        return directory_sync_above(path, error);
+    (void)unlink(fresh); /* else the next try overwrites it */
+    return false;
 }
 
 static bool master_from_file(const char *path, bool create, struct seal_key *master, struct error *error)

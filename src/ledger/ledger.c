@@ -7,15 +7,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/directory.h"
 #include "base/random.h"
 #include "db/migrate.h"
 
 #define STAGE_MAX_BYTES ((size_t)64 * 1024 * 1024)
-
-static bool make_directory(const char *path, struct error *error)
-{
-    return mkdir(path, 0700) == 0 || errno == EEXIST || error_errno(error, "cannot make %s", path);
-}
 
 /* ---- opening ---- */
 
@@ -132,7 +128,7 @@ static bool open_audit(struct ledger *ledger, const struct audit_head *head, str
     bool cut = false;
 
     (void)snprintf(path, sizeof path, "%s/audit", ledger->directory);
-    if (!make_directory(path, error) || !audit_open(path, head, &ledger->audit, &cut, error))
+    if (!directory_make(path, error) || !audit_open(path, head, &ledger->audit, &cut, error))
         return false;
     if (!cut)
         return true;
@@ -167,7 +163,7 @@ bool ledger_open(const char *directory, struct keyring *ring, bool create, const
     arena_init(&ledger->stage, STAGE_MAX_BYTES);
     (void)snprintf(ledger->directory, sizeof ledger->directory, "%s", directory);
     (void)snprintf(ledger->database_path, sizeof ledger->database_path, "%s/ledger.db", ledger->directory);
-    if ((create && !make_directory(directory, error)) || !open_database(ledger, create, &head, error) ||
+    if ((create && !directory_make(directory, error)) || !open_database(ledger, create, &head, error) ||
         !open_keys(ledger, create, error) || !open_audit(ledger, &head.audit, error) || !ledger_load(ledger, error)) {
         ledger_close(ledger);
         return false;
@@ -355,9 +351,10 @@ bool ledger_is_behind(const struct ledger *ledger)
 bool ledger_begin(struct ledger *ledger, struct error *error)
 {
     assert(!ledger->is_open);
-    if (ledger->keys_are_behind && !reopen_keys(ledger, error))
-        return false;
+    /* The database first: what becomes of the keys is read from it. */
     if (ledger->db->broken && !reopen_database(ledger, error))
+        return false;
+    if (ledger->keys_are_behind && !reopen_keys(ledger, error))
         return false;
     if (!db_begin(ledger->db, error))
         return false;

@@ -85,6 +85,8 @@ bool ledger_set_option(struct ledger *ledger, uint32_t account, struct str name,
  * (also those of this transaction). */
 bool ledger_add_name(struct ledger *ledger, struct account *account, enum name_kind kind, struct str text,
                      enum name_type type, struct name *out, struct error *error);
+/* The same refusals, told from memory: before it comes to the writer. */
+bool ledger_may_add_name(const struct account *account, enum name_kind kind, struct str text, struct error *error);
 bool ledger_set_name_type(struct ledger *ledger, struct account *account, enum name_kind kind, struct str text,
                           enum name_type type, struct error *error);
 /* The number under which (credential, route) stands in every datum: where it came from. */

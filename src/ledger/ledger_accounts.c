@@ -289,6 +289,11 @@ static bool may_add(const struct account *account, enum name_kind kind, struct s
     return true;
 }
 
+bool ledger_may_add_name(const struct account *account, enum name_kind kind, struct str text, struct error *error)
+{
+    return may_add(account, kind, text, account->names[kind].count, error);
+}
+
 bool ledger_add_name(struct ledger *ledger, struct account *account, enum name_kind kind, struct str text,
                      enum name_type type, struct name *out, struct error *error)
 {
@@ -301,7 +306,7 @@ bool ledger_add_name(struct ledger *ledger, struct account *account, enum name_k
     memcpy(out->text, text.at, text.len);
     /* Names are only ever added, so what memory refuses the database would: a body of many thousand names that no account
      * has room for must not hold up the writer. */
-    if (!names_find(&account->names[kind], text) && !may_add(account, kind, text, account->names[kind].count, error))
+    if (!names_find(&account->names[kind], text) && !ledger_may_add_name(account, kind, text, error))
         return false;
     if (!db_run(ledger->db, SQL("SELECT name, type FROM name WHERE account = $1 AND kind = $2 AND text = $3"),
                 DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(kind), DB_TEXT(text)), take_name, &taken, error))

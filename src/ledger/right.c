@@ -1,6 +1,8 @@
 /* Rows of rights, and the mask that follows from them. */
 #include "ledger/right.h"
 
+#include <endian.h>
+
 #include "ledger/ledger_inside.h"
 
 static const char *const kind_names[RIGHT_KINDS] = {
@@ -43,18 +45,87 @@ bool right_add(struct ledger *ledger, struct account *account, uint32_t ordinal,
            rights_restage(ledger, account, ordinal, error);
 }
 
+/* ---- the record that the person was told ---- */
+
+/* Settled: format u8 = 5, account u32, ordinal u32, request u64, at i64. */
+enum { NOTICE_FORMAT = 5, NOTICE_BOUND_LEN = 1 + 2 * 4 + 2 * 8 };
+static struct str notice_bound(unsigned char bound[NOTICE_BOUND_LEN], const struct grant *grant, uint64_t request,
+                               int64_t at_ms)
+{
+    const uint32_t whose[] = { htole32(grant_account(grant)), htole32(grant_ordinal(grant)) };
+    const uint64_t which[] = { htole64(request), htole64((uint64_t)at_ms) };
+
+    bound[0] = NOTICE_FORMAT;
+    memcpy(bound + 1, whose, sizeof whose);
+    memcpy(bound + 1 + sizeof whose, which, sizeof which);
+    return (struct str){ (const char *)bound, NOTICE_BOUND_LEN };
+}
+
+struct notice {
+    struct record_nonce nonce;
+    unsigned char sealed[NOTICE_ROAD_MAX_BYTES + GRANT_TAG_LEN];
+    size_t len; /* 0: no road */
+};
+
+static bool seal_notice(struct account *account, uint32_t ordinal, const struct right_end *how, struct notice *out,
+                        struct error *error)
+{
+    unsigned char bound[NOTICE_BOUND_LEN];
+    const struct grant *grant;
+
+    out->len = 0;
+    if (how->notice_ms == WHEN_NONE || how->notice_road.len == 0)
+        return true;
+    if (how->notice_road.len > NOTICE_ROAD_MAX_BYTES)
+        return error_set(error, ERROR_INVALID, "notice.road: must not be longer than %d bytes", NOTICE_ROAD_MAX_BYTES);
+    grant = gate_open(how->seat, account, ordinal, PURPOSE_ANSWER, REASON_NONE, error);
+    if (!grant)
+        return false;
+    grant_seal(grant, how->notice_road, notice_bound(bound, grant, how->request, how->notice_ms), &out->nonce,
+               out->sealed);
+    out->len = how->notice_road.len + GRANT_TAG_LEN;
+    return true;
+}
+
+bool right_notice_unseal(const struct right_past *past, const struct grant *grant, struct arena *arena,
+                         struct str *road, struct error *error)
+{
+    unsigned char bound[NOTICE_BOUND_LEN];
+    char *plain;
+
+    *road = STR("");
+    if (past->notice_sealed.len < GRANT_TAG_LEN)
+        return true;
+    plain = arena_bytes(arena, past->notice_sealed.len);
+    if (!plain)
+        return error_set(error, ERROR_TOO_LARGE, "the answer is too large");
+    *road = (struct str){ plain, past->notice_sealed.len - GRANT_TAG_LEN };
+    return grant_unseal(grant, past->notice_sealed, notice_bound(bound, grant, past->ended_by, past->notice_ms),
+                        &past->notice_nonce, (unsigned char *)plain, error);
+}
+
+/* ---- ending ---- */
+
 bool rights_end(struct ledger *ledger, struct account *account, uint32_t ordinal, enum right_kind kind, uint32_t denies,
                 const struct right_end *how, int64_t *ended, struct error *error)
 {
+    struct notice notice;
+
     ledger->is_changed = true;
+    if (!seal_notice(account, ordinal, how, &notice, error))
+        return false;
+    bool has = notice.len > 0;
     return db_change(ledger->db,
-                     SQL("UPDATE rights SET ended_at = $5, ended_by = $6, notice_at = $7, notice_road = $8"
+                     SQL("UPDATE rights SET ended_at = $5, ended_by = $6, notice_at = $7, notice_salt = $8,"
+                         " notice_counter = $9, notice_sealed = $10"
                          " WHERE account = $1 AND ordinal = $2 AND kind = $3 AND ($4 = 0 OR denies = $4)"
                          " AND ended_at IS NULL"),
                      DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(ordinal), DB_INTEGER(kind), DB_INTEGER(denies),
                                DB_INTEGER(when_now(ledger->clock)), how->request ? DB_INTEGER(how->request) : DB_NULL,
                                time_or_null(how->notice_ms),
-                               how->notice_ms == WHEN_NONE ? DB_NULL : DB_TEXT(how->notice_road)),
+                               has ? DB_BLOB(notice.nonce.salt, sizeof notice.nonce.salt) : DB_NULL,
+                               has ? DB_INTEGER(notice.nonce.counter) : DB_NULL,
+                               has ? DB_BLOB(notice.sealed, notice.len) : DB_NULL),
                      ended, error) &&
            rights_restage(ledger, account, ordinal, error);
 }
@@ -95,8 +166,16 @@ static bool take_past(void *arg, const struct row *row, struct error *error)
 {
     const struct each_past *each = arg;
     const struct right right = right_of(row);
-    const struct right_past past = { row_time(row, 8), row_time(row, 9), row_bytes(row, 10) };
+    struct right_past past = { .ended_ms = row_time(row, 8),
+                               .notice_ms = row_time(row, 9),
+                               .ended_by = (uint64_t)row_integer(row, 10) };
 
+    if (!row_is_null(row, 13)) {
+        if (!row_blob(row, 11, past.notice_nonce.salt, sizeof past.notice_nonce.salt, error))
+            return false;
+        past.notice_nonce.counter = (uint64_t)row_integer(row, 12);
+        past.notice_sealed = row_bytes(row, 13);
+    }
     return each->call(each->arg, &right, &past, error);
 }
 
@@ -107,7 +186,8 @@ bool rights_of_subject(struct db *db, uint32_t account, uint32_t ordinal, right_
 
     return db_run(db,
                   SQL("SELECT number, kind, denies, since, until, request, road, source, ended_at, notice_at,"
-                      " notice_road FROM rights WHERE account = $1 AND ordinal = $2 ORDER BY number"),
+                      " ended_by, notice_salt, notice_counter, notice_sealed FROM rights WHERE account = $1 AND "
+                      "ordinal = $2 ORDER BY number"),
                   DB_PARAMS(DB_INTEGER(account), DB_INTEGER(ordinal)), take_past, &taken, error);
 }
 

@@ -3,7 +3,7 @@
 #ifndef HABEAS_LEDGER_RIGHT_H
 #define HABEAS_LEDGER_RIGHT_H
 
-#include "ledger/ledger.h"
+#include "ledger/gate.h"
 
 /* Stored: numbers are settled. */
 enum right_kind {
@@ -32,7 +32,9 @@ struct right_end {
     uint64_t request;
     int64_t notice_ms; /* WHEN_NONE: not recorded */
     struct str notice_road;
+    struct seat *seat; /* seals the road with the subject's key; may be NULL where there is none */
 };
+#define NOTICE_ROAD_MAX_BYTES 1000
 /* Ends all rows in force of this kind that deny exactly `denies` (0: any). *ended counts them. */
 bool rights_end(struct ledger *ledger, struct account *account, uint32_t ordinal, enum right_kind kind, uint32_t denies,
                 const struct right_end *how, int64_t *ended, struct error *error);
@@ -43,8 +45,13 @@ bool rights_in_force(struct db *db, uint32_t account, uint32_t ordinal, int64_t 
 /* All of a subject's, also those that have ended, in order of number. */
 struct right_past {
     int64_t ended_ms, notice_ms; /* WHEN_NONE: in force; no notice recorded */
-    struct str notice_road;
+    uint64_t ended_by;           /* the request; 0: none */
+    struct record_nonce notice_nonce;
+    struct str notice_sealed; /* empty: no road */
 };
+/* By which road the person was told; empty when it was not said. The grant is the subject's. */
+bool right_notice_unseal(const struct right_past *past, const struct grant *grant, struct arena *arena,
+                         struct str *road, struct error *error);
 typedef bool right_each_past(void *arg, const struct right *right, const struct right_past *past, struct error *error);
 bool rights_of_subject(struct db *db, uint32_t account, uint32_t ordinal, right_each_past *each, void *arg,
                        struct error *error);

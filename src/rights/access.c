@@ -93,7 +93,7 @@ static bool load_profile(struct look *look, struct profile *profile, struct erro
 
 /* ---- sources ---- */
 
-static void write_source(struct look *look, struct json_out *out, uint32_t number)
+void access_source(struct look *look, struct json_out *out, uint32_t number)
 {
     struct ledger *ledger = engine_ledger(look->engine);
     struct source copy = { 0 };
@@ -114,7 +114,7 @@ static void write_origin(struct look *look, struct json_out *out, struct str wha
     json_open_object(out);
     json_put_string(out, what, name);
     json_put_time(out, STR("at"), at_ms);
-    write_source(look, out, source);
+    access_source(look, out, source);
     json_close_object(out);
 }
 
@@ -313,7 +313,7 @@ static bool write_preference(void *arg, const struct preference_row *row, struct
     json_put_string(out, STR("by"), str_of(voice_name(said->voice)));
     json_put_time(out, STR("when"), said->at_ms);
     json_put_time(out, STR("receivedAt"), said->received_ms);
-    write_source(series->look, out, said->source);
+    access_source(series->look, out, said->source);
     if (detail.len > 0)
         json_put_raw(out, STR("consent"), detail);
     json_close_object(out);
@@ -372,7 +372,7 @@ static void write_event(struct look *look, const struct event_row *row, const st
     json_put_time(out, STR("receivedAt"), row->received_ms);
     json_name(out, STR("source"));
     json_open_object(out);
-    write_source(look, out, row->source);
+    access_source(look, out, row->source);
     json_close_object(out);
     json_close_object(out);
 }

@@ -28,6 +28,8 @@ void access_close(struct look *look);
 
 /* The members of the native read (without braces): identities, values, preferences, rights, sources. */
 bool access_person(struct look *look, struct json_out *out, struct error *error);
+/* The members "credential" and "route": where something came from. */
+void access_source(struct look *look, struct json_out *out, uint32_t source);
 /* The member "scope" of a right: null where it is the whole profile. */
 void access_scope(const struct right *right, struct json_out *out);
 /* The member "preferenceHistory". */

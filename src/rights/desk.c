@@ -1,6 +1,8 @@
 /* The table of semantics: what each request does in each state of the person. */
 #include "rights/desk.h"
 
+#include <assert.h>
+
 #include "ledger/audit.h"
 #include "ledger/right.h"
 #include "ledger/subject.h"
@@ -122,9 +124,9 @@ static bool lift(struct asking *asking, struct error *error)
                          "person was told");
     if (!add_row(asking, REQUEST_DONE, error))
         return false;
-    const struct right_end how = { .request = ask->number,
-                                   .notice_ms = ask->notice_ms,
-                                   .notice_road = ask->notice_road };
+    const struct right_end how = {
+        .request = ask->number, .notice_ms = ask->notice_ms, .notice_road = ask->notice_road, .seat = asking->turn->seat
+    };
     return rights_end(asking->turn->ledger, asking->account, ask->ordinal, RIGHT_RESTRICTION, 0, &how, &ended, error);
 }
 
@@ -243,11 +245,21 @@ static bool repeat(struct asking *asking, const struct request *first, struct er
 static void hash_call(struct asking *asking)
 {
     const struct desk_ask *ask = asking->ask;
-    const int64_t options[] = { ask->suppress, ask->suppress ? ask->suppress_until_ms : 0, ask->drop_opt_outs };
-    bool any = ask->type == REQUEST_ERASURE;
+    const int64_t wishes[] = { ask->suppress, ask->suppress ? ask->suppress_until_ms : 0, ask->drop_opt_outs };
+    unsigned char notice[sizeof ask->notice_ms + NOTICE_ROAD_MAX_BYTES];
+    struct str options = { NULL, 0 };
 
-    request_hash_call(asking->account, ask->id, ask->type, ask->kind, ask->identity,
-                      (struct str){ (const char *)options, any ? sizeof options : 0 }, asking->request.call_hash);
+    if (ask->type == REQUEST_ERASURE)
+        options = (struct str){ (const char *)wishes, sizeof wishes };
+    if (ask->notice_ms != WHEN_NONE) {
+        assert(ask->notice_road.len <= NOTICE_ROAD_MAX_BYTES);
+        memcpy(notice, &ask->notice_ms, sizeof ask->notice_ms);
+        if (ask->notice_road.len > 0)
+            memcpy(notice + sizeof ask->notice_ms, ask->notice_road.at, ask->notice_road.len);
+        options = (struct str){ (const char *)notice, sizeof ask->notice_ms + ask->notice_road.len };
+    }
+    request_hash_call(asking->account, ask->id, ask->type, ask->kind, ask->identity, options,
+                      asking->request.call_hash);
 }
 
 static bool ask_in_ledger(struct turn *turn, struct command *command, struct error *error)
@@ -354,15 +366,17 @@ static bool run_due(struct engine *engine, int64_t now_ms, size_t *count, int64_
 {
     struct request_open open[DUE_AT_ONCE];
     struct reader *reader = engine_take_reader(engine, error);
+    bool all = true;
     bool ok = reader && requests_open(reader->ledger, REQUEST_PENDING, now_ms, DUE_AT_ONCE, open, count, error);
 
     for (size_t i = 0; ok && i < *count; i++) {
         struct due due = { .command = { .kind = &due_kind, .phases = PHASE_LEDGER, .bytes = sizeof due },
                            .account = open[i].account,
                            .number = open[i].number };
-        ok = engine_call(engine, &due.command, error);
+        /* One that fails must not hold up the others: it is tried again with all that are left. */
+        all = engine_call(engine, &due.command, error) && all;
     }
-    ok = ok && requests_next_due(reader->ledger, next, error);
+    ok = ok && all && requests_next_due(reader->ledger, next, error);
     if (reader)
         engine_give_reader(engine, reader);
     return ok;

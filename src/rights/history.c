@@ -40,19 +40,50 @@ static bool write_request(void *arg, const struct request *request, struct error
     json_put_time(out, STR("receivedAt"), request->received_ms);
     json_put_time(out, STR("dueAt"), request->due_ms);
     json_put_time(out, STR("doneAt"), request->done_ms);
-    json_put_string(out, STR("route"), request->road);
+    access_source(writing->look, out, request->source);
+    if (request->type == REQUEST_ERASURE) {
+        json_put_bool(out, STR("suppress"), request->suppress);
+        json_put_time(out, STR("suppressUntil"), request->suppress_until_ms);
+        json_put_bool(out, STR("keepOptOuts"), request->keep_opt_outs);
+    }
     json_close_object(out);
     return true;
 }
 
 /* ---- rights ---- */
 
+static bool unseal_road(struct look *look, const struct right_past *past, struct str *road, struct error *error)
+{
+    const struct grant *grant;
+    bool ok;
+
+    *road = STR("");
+    if (past->notice_sealed.len == 0)
+        return true;
+    grant = access_open(look, error);
+    ok = grant && right_notice_unseal(past, grant, look->arena, road, error);
+    if (grant)
+        access_close(look);
+    return ok;
+}
+
+static void put_request(struct json_out *out, struct str name, uint64_t request)
+{
+    json_name(out, name);
+    if (request)
+        json_u64(out, request);
+    else
+        json_null(out);
+}
+
 static bool write_right(void *arg, const struct right *right, const struct right_past *past, struct error *error)
 {
     const struct writing *writing = arg;
     struct json_out *out = writing->out;
+    struct str road;
 
-    (void)error;
+    if (!unseal_road(writing->look, past, &road, error))
+        return false;
     json_open_object(out);
     json_put_string(out, STR("kind"), str_of(right_kind_name(right->kind)));
     access_scope(right, out);
@@ -60,11 +91,14 @@ static bool write_right(void *arg, const struct right *right, const struct right
     json_put_time(out, STR("until"), right->until_ms);
     json_put_time(out, STR("endedAt"), past->ended_ms);
     json_put_string(out, STR("by"), right->road);
+    access_source(writing->look, out, right->source);
+    put_request(out, STR("request"), right->request);
+    put_request(out, STR("endedBy"), past->ended_by);
     if (past->notice_ms != WHEN_NONE) {
         json_name(out, STR("notice"));
         json_open_object(out);
         json_put_time(out, STR("told_at"), past->notice_ms);
-        json_put_string(out, STR("road"), past->notice_road);
+        json_put_string(out, STR("road"), road);
         json_close_object(out);
     }
     json_close_object(out);
@@ -74,13 +108,14 @@ static bool write_right(void *arg, const struct right *right, const struct right
 /* ---- parked data ---- */
 
 /* A parked item is 'e' or 'u' and the JSON as it came. */
-static void write_item(struct json_out *out, const struct sealed_record *record, struct str plain)
+static void write_item(struct look *look, struct json_out *out, const struct sealed_record *record, struct str plain)
 {
     bool is_event = plain.at[0] == 'e';
 
     json_open_object(out);
     json_put_string(out, STR("kind"), is_event ? STR("event") : STR("user"));
     json_put_time(out, STR("receivedAt"), record->received_ms);
+    access_source(look, out, record->source);
     json_put_raw(out, STR("sent"), (struct str){ plain.at + 1, plain.len - 1 });
     json_close_object(out);
 }
@@ -97,7 +132,7 @@ static bool write_items(struct look *look, const struct sealed_record *records, 
         if (!ok)
             return false;
         if (plain.len > 1)
-            write_item(out, &records[i], plain);
+            write_item(look, out, &records[i], plain);
     }
     return true;
 }

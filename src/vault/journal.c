@@ -198,11 +198,12 @@ static bool open_all(struct journal *journal, struct anchor anchor, struct error
 {
     struct opening opening = { .journal = journal, .anchor = anchor };
 
-    if (mkdir(journal->directory, 0700) != 0 && errno != EEXIST)
-        return error_errno(error, "make the directory of events");
-    bool ok = anchored_before("profiles.db", profiles_anchor(journal->profiles), anchor, error) &&
+    bool ok = directory_make(journal->directory, error) &&
+              anchored_before("profiles.db", profiles_anchor(journal->profiles), anchor, error) &&
               catalogue_load(profiles_db(journal->profiles), &opening.entries, &opening.count, error) &&
               sweep(&opening, error) && open_listed(&opening, error) && first_pair(journal, error);
+    if (ok && journal->closing) /* it goes on being closed, into a file of its own number */
+        journal->build.number = journal->next_volume++;
     free(opening.entries);
     return ok;
 }

@@ -28,6 +28,8 @@ void journal_close(struct journal *journal);
 bool journal_append(struct journal *journal, struct event_row *row, struct error *error); /* sets row->seq */
 bool journal_keep_answer(struct journal *journal, uint32_t account, const unsigned char mark[16], int64_t at_ms,
                          struct str sealed, struct error *error);
+/* Makes sure that there is something to commit: who recorded nothing waits as long as who did. */
+bool journal_touch(struct journal *journal, struct error *error);
 bool journal_has_work(const struct journal *journal);
 size_t journal_staged(const struct journal *journal); /* rows and answers since the last commit */
 bool journal_commit(struct journal *journal, struct anchor anchor, struct error *error);

@@ -1,5 +1,6 @@
 /* The janitor's part: one new file from the two of a closing pair, with the index that open ones lack. It is written
  * beside the others as NNNNNN.db.new; only the swap makes it count, and what a crash leaves of it the next start removes. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -130,15 +131,20 @@ static void work_clear(struct work *work)
 
 static bool build_file(struct work *work, struct error *error)
 {
-    bool ok = open_files(work, error) && write_file(work, error);
+    bool ok = open_files(work, error) && write_file(work, error), renamed;
 
     work_clear(work);
+    /* A volume that is there is never replaced, whatever went wrong. */
+    if (ok && access(work->path, F_OK) == 0)
+        ok = error_set(error, ERROR_CORRUPT, "a volume of this number is there already");
     if (ok && rename(work->fresh, work->path) != 0)
         ok = error_errno(error, "rename a built volume");
+    renamed = ok;
     ok = ok && directory_sync(work->journal->directory, error);
     if (!ok) {
         (void)unlink(work->fresh); /* else the next build or start does */
-        (void)unlink(work->path);
+        if (renamed)
+            (void)unlink(work->path);
     }
     return ok;
 }
@@ -152,6 +158,7 @@ static bool take_work(struct journal *journal, struct work *work)
         work->journal = journal;
         work->pair = journal->closing;
         journal->build.state = BUILD_RUNS;
+        assert(journal->build.number > 0);
         volume_path(journal->directory, journal->build.number, ".new", work->fresh);
         volume_path(journal->directory, journal->build.number, "", work->path);
     }
@@ -172,8 +179,7 @@ bool journal_build(struct journal *journal, bool *built, struct error *error)
     pthread_mutex_lock(&journal->mutex);
     journal->build.state = ok ? BUILD_READY : BUILD_NONE;
     journal->build.rows = work.rows;
-    if (!ok)
-        journal->build.removed_count = 0; /* there is no copy of theirs any more */
+    journal->build.last_seq = work.header.highest_seq;
     pthread_mutex_unlock(&journal->mutex);
     *built = ok;
     return ok || error_within(error, "build");

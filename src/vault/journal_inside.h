@@ -48,7 +48,9 @@ struct build {
     enum build_state state; /* guarded by the mutex, as are the removed */
     int64_t number;
     int64_t rows;
-    /* Whose rows left the pair while a copy of them may stand in the new file: the swap removes them there, too. */
+    uint64_t last_seq;
+    /* Whose rows left the pair while a copy of them may stand in the new file: the swap removes them there, too.
+     * Forgotten by the writer alone: a build that fails may be followed by one that copies again. */
     struct index_subject *removed;
     size_t removed_count, removed_cap;
 };

@@ -104,8 +104,8 @@ static bool fill_index(struct journal *journal, struct pair *pair, struct error 
     while ((ok = merge_next(&merge, &row, &side, error)) && row) {
         const struct index_subject who = { row->account, row->subject };
 
-        if (row->seq < pair->first_seq || who.account == 0)
-            ok = error_set(error, ERROR_CORRUPT, "a volume holds a row that cannot be its");
+        if (row->seq < pair->first_seq + pair->index.row_count || who.account == 0)
+            ok = error_set(error, ERROR_CORRUPT, "a volume holds a row that cannot be its, or one number twice");
         else if (!index_reserve(&pair->index, row->seq, 1))
             ok = error_set(error, ERROR_INTERNAL, "out of memory for the index of events");
         if (!ok)
@@ -201,21 +201,28 @@ bool journal_rotate(struct journal *journal, int64_t now_ms, struct error *error
 
 /* ---- the swap ---- */
 
-enum { REMOVE_STEP = 100000 };
+enum { REMOVE_STEP = 1000, REMOVE_US = 5000 };
 
-/* What was erased while the new file was built goes from it before anybody sees it. Safe to repeat. */
+/* What was erased while the new file was built goes from it before anybody sees it: some at a time (ERROR_BUSY: there are
+ * more), each forgotten when it is done. */
 static bool remove_from_built(struct journal *journal, const char *path, struct error *error)
 {
     struct build *build = &journal->build;
+    int64_t until_us = when_monotonic_us() + REMOVE_US;
 
-    for (size_t i = 0; i < build->removed_count; i++) {
-        int64_t removed = REMOVE_STEP;
+    while (build->removed_count > 0) {
+        int64_t removed = 0;
 
-        while (removed == REMOVE_STEP) {
-            if (!closed_remove(path, build->removed[i], REMOVE_STEP, &removed, error))
-                return false;
-            build->rows -= removed;
-        }
+        if (when_monotonic_us() > until_us)
+            return error_set(error, ERROR_BUSY, "more was erased than goes from a closed volume at once");
+        if (!closed_remove(path, build->removed[build->removed_count - 1], REMOVE_STEP, &removed, error))
+            return false;
+        build->rows -= removed;
+        if (removed == REMOVE_STEP)
+            continue;
+        pthread_mutex_lock(&journal->mutex);
+        build->removed_count--;
+        pthread_mutex_unlock(&journal->mutex);
     }
     return true;
 }
@@ -281,7 +288,10 @@ bool journal_swap(struct journal *journal, struct error *error)
         return error_set(error, ERROR_BUSY, "the checkpointer or the janitor is at a volume that goes");
     entry.pair = entry.volume;
     entry.first_seq = (int64_t)pair->first_seq;
+    /* Of rows that are there: where the next pair begins may be told too low by a catalogue that was in doubt. */
     entry.last_seq = (int64_t)journal->open->first_seq - 1;
+    if ((int64_t)journal->build.last_seq > entry.last_seq)
+        entry.last_seq = (int64_t)journal->build.last_seq;
     entry.made_at = pair->made_ms;
     struct closed_volume *closed = closed_reserve(journal, error) ? closed_new(journal, &entry, error) : NULL;
     if (!closed)

@@ -39,7 +39,7 @@ bool journal_turn(struct journal *journal, struct error *error)
     struct volume *volume = &pair->volumes[pair->written];
 
     assert(!journal->staging.open);
-    if (volume->doubtful || volume->db->broken)
+    if (volume->doubtful_from || volume->db->broken)
         return false; /* the next group recovers it */
     pthread_mutex_lock(&journal->mutex);
     bool full = log_bytes(volume) >= journal->limits.log_bytes;

@@ -35,8 +35,11 @@ void volume_taint(struct journal *journal, struct volume *volume)
 static bool drop_doubtful(struct journal *journal, struct volume *volume, struct error *error)
 {
     const struct staging *staging = &journal->staging;
-    bool ok = db_run(volume->db, SQL("DELETE FROM event WHERE seq >= $1"), DB_PARAMS(DB_INTEGER(journal->next_seq)),
-                     NULL, NULL, error);
+    /* A write of its own, always: what the failed commit left behind the end of the log would else be found whole by the
+     * next start, though this handle sees nothing of it to delete. */
+    bool ok =
+        volume_touch(volume->db, error) && db_run(volume->db, SQL("DELETE FROM event WHERE seq >= $1"),
+                                                  DB_PARAMS(DB_INTEGER(volume->doubtful_from)), NULL, NULL, error);
 
     for (size_t i = 0; ok && i < staging->answer_count; i++)
         ok = db_run(volume->db, SQL("DELETE FROM answer WHERE account = $1 AND mark = $2"),
@@ -49,7 +52,7 @@ bool journal_recover(struct journal *journal, struct volume *volume, struct erro
 {
     if (volume->db->broken && !volume_renew(volume, error))
         return false;
-    if (!volume->doubtful)
+    if (!volume->doubtful_from)
         return true;
     /* A commit that failed may yet be found whole in the log by a new handle. Nobody was told of it, so it goes. */
     if (!db_begin(volume->db, error))
@@ -59,7 +62,7 @@ bool journal_recover(struct journal *journal, struct volume *volume, struct erro
         return error_within(error, "rows in doubt");
     }
     volume_taint(journal, volume);
-    volume->doubtful = false;
+    volume->doubtful_from = 0;
     journal->staging.answer_count = 0;
     return true;
 }
@@ -112,6 +115,12 @@ bool journal_keep_answer(struct journal *journal, uint32_t account, const unsign
     answer->account = account;
     memcpy(answer->mark, mark, sizeof(answer->mark));
     return true;
+}
+
+bool journal_touch(struct journal *journal, struct error *error)
+{
+    return journal_staged(journal) > 0 ||
+           (journal_begin(journal, error) && volume_touch(written_volume(journal)->db, error));
 }
 
 bool journal_has_work(const struct journal *journal)
@@ -168,7 +177,8 @@ bool journal_commit(struct journal *journal, struct anchor anchor, struct error 
     if (!volume_header_write(volume->db, &next, &volume->header, error))
         return error_within(error, "journal");
     if (!db_commit(volume->db, error)) {
-        volume->doubtful = true;
+        volume->doubtful_from = journal->next_seq;
+        journal->next_seq += staging->count; /* their numbers are not given again, whatever becomes of them */
         return error_within(error, "journal");
     }
     volume->header = next;
@@ -191,7 +201,7 @@ void journal_rollback(struct journal *journal)
     staging->open = false;
     staging->count = 0;
     staging->highest_ordinal = 0;
-    if (!volume->doubtful)
+    if (!volume->doubtful_from)
         staging->answer_count = 0;
     /* What was too large for the cache has reached the log already. */
     volume_taint(journal, volume);

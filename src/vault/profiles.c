@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/directory.h"
 #include "db/migrate.h"
 #include "vault/anchored.h"
 #include "vault/bytes.h"
@@ -54,6 +55,25 @@ static bool make_head(struct profiles *profiles, struct db *db, struct error *er
                   DB_PARAMS(DB_BLOB(profiles->ledger.bytes, sizeof(profiles->ledger.bytes))), NULL, NULL, error);
 }
 
+/* Writes a page, though nothing is different behind it: equal values would be left unwritten. */
+static bool touch(struct db *db, struct error *error)
+{
+    return db_run(db, SQL("UPDATE head SET position_at = position_at + 1"), NULL, NULL, NULL, error) &&
+           db_run(db, SQL("UPDATE head SET position_at = position_at - 1"), NULL, NULL, NULL, error);
+}
+
+/* A commit that failed may stand whole behind the end of the log: this handle does not see it, but the next start would,
+ * were nothing written over it. */
+static bool cover_failed_commit(struct db *db, struct error *error)
+{
+    if (!db_begin(db, error))
+        return false;
+    if (touch(db, error) && db_commit(db, error))
+        return true;
+    db_rollback(db);
+    return false;
+}
+
 /* Opens a handle, checks whose file it is and reads what memory keeps of it. */
 static bool profiles_attach(struct profiles *profiles, struct error *error)
 {
@@ -70,6 +90,10 @@ static bool profiles_attach(struct profiles *profiles, struct error *error)
         db_close(db);
         return false;
     }
+    if (profiles->db && !cover_failed_commit(db, error)) {
+        db_close(db);
+        return false;
+    }
     db_close(profiles->db);
     profiles->db = db;
     profiles->anchor = head.anchor;
@@ -82,8 +106,8 @@ static bool profiles_place(struct profiles *profiles, const char *directory, boo
 
     if (len < 0 || (size_t)len >= sizeof(profiles->path))
         return error_set(error, ERROR_INVALID, "the path of the vault is too long");
-    if (create && mkdir(directory, 0700) != 0 && errno != EEXIST)
-        return error_errno(error, "make the directory of the vault");
+    if (create && !directory_make(directory, error))
+        return false;
     if (!create && access(profiles->path, F_OK) != 0)
         return error_errno(error, "open");
     return true;
@@ -150,6 +174,11 @@ static bool store_anchor(struct profiles *profiles, struct anchor anchor, struct
         return true;
     return db_run(profiles->db, SQL("UPDATE head SET position = $1, position_at = $2"),
                   DB_PARAMS(DB_INTEGER(anchor.position), DB_INTEGER(anchor.time_ms)), NULL, NULL, error);
+}
+
+bool profiles_touch(struct profiles *profiles, struct error *error)
+{
+    return profiles_begin(profiles, error) && touch(profiles->db, error);
 }
 
 bool profiles_commit(struct profiles *profiles, struct anchor anchor, struct error *error)

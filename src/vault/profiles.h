@@ -18,6 +18,8 @@ struct anchor profiles_anchor(const struct profiles *profiles);
 
 /* One transaction a group; begin is done by the first change. Commit writes the anchor when it has risen. */
 bool profiles_begin(struct profiles *profiles, struct error *error);
+/* Makes sure that there is something to commit: who recorded nothing waits as long as who did. */
+bool profiles_touch(struct profiles *profiles, struct error *error);
 bool profiles_commit(struct profiles *profiles, struct anchor anchor, struct error *error);
 void profiles_rollback(struct profiles *profiles);
 bool profiles_has_work(const struct profiles *profiles);

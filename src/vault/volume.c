@@ -54,17 +54,6 @@ bool volume_unlink(const char *events, int64_t number, struct error *error)
     return true;
 }
 
-bool directory_sync(const char *path, struct error *error)
-{
-    int file = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (file < 0)
-        return error_errno(error, "open the directory of events");
-    bool ok = fsync(file) == 0 || error_errno(error, "sync the directory of events");
-    close(file);
-    return ok;
-}
-
 /* ---- the header ---- */
 
 static const struct header_field {
@@ -139,6 +128,13 @@ bool volume_header_write(struct db *db, const struct volume_header *header, cons
             return error_within(error, "header");
     }
     return true;
+}
+
+bool volume_touch(struct db *db, struct error *error)
+{
+    return db_run(db, SQL("INSERT INTO header (name, value) VALUES ('touch', $1)"), DB_PARAMS(DB_BLOB("", 0)), NULL,
+                  NULL, error) &&
+           db_run(db, SQL("DELETE FROM header WHERE name = 'touch'"), NULL, NULL, NULL, error);
 }
 
 bool volume_header_check(int64_t number, const struct volume_header *header, const struct ledger_id *ledger,

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 
+#include "base/directory.h"
 #include "db/db.h"
 #include "vault/event.h"
 #include "vault/salts.h"
@@ -21,7 +22,6 @@ void volume_path(const char *events, int64_t number, const char *tail, char out[
 bool volume_of_name(const char *name, int64_t *number, const char **tail);
 /* Removes the file with its log and journal; what is not there is not missed. */
 bool volume_unlink(const char *events, int64_t number, struct error *error);
-bool directory_sync(const char *path, struct error *error);
 
 /* Facts about the file (table `header`); numbers stand there as 8 little-endian bytes. */
 struct volume_header {
@@ -33,6 +33,8 @@ bool volume_header_read(struct db *db, struct volume_header *out, struct error *
 /* Writes what differs from `old` (NULL: all). */
 bool volume_header_write(struct db *db, const struct volume_header *header, const struct volume_header *old,
                          struct error *error);
+/* Makes the open transaction write a page, though nothing is different behind it: equal values would be left unwritten. */
+bool volume_touch(struct db *db, struct error *error);
 /* Refuses a file of another ledger, or one that is ahead of this. */
 bool volume_header_check(int64_t number, const struct volume_header *header, const struct ledger_id *ledger,
                          struct anchor anchor, struct error *error);
@@ -53,9 +55,10 @@ struct volume {
     struct db *settler; /* the checkpointer's, made when it first comes */
     struct salts salts;
     struct volume_header header; /* committed */
-    bool doubtful;               /* a commit failed: rows may stand in the file that were never published */
-    enum volume_rest rest;       /* guarded by the journal's mutex, as is: */
-    bool tainted;                /* its log may hold bytes that were removed or never committed */
+    /* A commit failed: rows may stand in the file that were never published, from this seq on; 0: none. */
+    uint64_t doubtful_from;
+    enum volume_rest rest; /* guarded by the journal's mutex, as is: */
+    bool tainted;          /* its log may hold bytes that were removed or never committed */
     _Atomic int64_t log_pages;
 };
 

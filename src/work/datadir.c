@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/log.h"
 #include "seal/seal_mark.h"
 #include "work/engine_inside.h"
@@ -149,8 +150,8 @@ static bool make_folders(struct engine *engine, struct error *error)
 
     for (size_t i = 0; i < COUNT_OF(folders); i++) {
         path_of(engine, folders[i], path);
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            return error_errno(error, "%s", path);
+        if (!directory_make(path, error))
+            return false;
     }
     return true;
 }
@@ -160,8 +161,8 @@ bool datadir_open(struct engine *engine, struct error *error)
     bool fresh;
 
     engine->lock_file = -1;
-    if (engine->options.create && mkdir(engine->directory, 0700) != 0 && errno != EEXIST)
-        return error_errno(error, "cannot make %s", engine->directory);
+    if (engine->options.create && !directory_make(engine->directory, error))
+        return false;
     if (!check_private(engine->directory, error))
         return false;
     fresh = engine->options.create && is_empty(engine->directory);
@@ -206,7 +207,7 @@ static bool make_reserve(const char *path, int64_t bytes)
 }
 
 /* The reserve is room that ingestion never gets: when the disk runs full it is given up, so that rights still commit. */
-void datadir_watch_space(struct engine *engine)
+static void watch_space(struct engine *engine)
 {
     struct statvfs space;
     char path[ENGINE_PATH_MAX];
@@ -229,4 +230,11 @@ void datadir_watch_space(struct engine *engine)
     if (engine->disk_is_low != was_low)
         log_line(engine->disk_is_low ? LOG_ERROR : LOG_INFO, "disk_space", "available_bytes=%lld ingestion=%s",
                  (long long)available, engine->disk_is_low ? "stopped" : "running");
+}
+
+void datadir_watch_space(struct engine *engine)
+{
+    (void)pthread_mutex_lock(&engine->space);
+    watch_space(engine);
+    (void)pthread_mutex_unlock(&engine->space);
 }

@@ -169,6 +169,7 @@ static void init_signals(struct engine *engine)
     pthread_condattr_t kind;
 
     (void)pthread_mutex_init(&engine->mutex, NULL);
+    (void)pthread_mutex_init(&engine->space, NULL);
     (void)pthread_condattr_init(&kind);
     (void)pthread_condattr_setclock(&kind, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&engine->changed, &kind);
@@ -267,6 +268,7 @@ void engine_close(struct engine *engine)
     (void)pthread_cond_destroy(&engine->changed);
     (void)pthread_cond_destroy(&engine->writer_wanted);
     (void)pthread_mutex_destroy(&engine->mutex);
+    (void)pthread_mutex_destroy(&engine->space);
     free(engine);
 }
 

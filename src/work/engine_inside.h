@@ -42,6 +42,7 @@ struct engine {
     bool helpers_stop;
     bool background_wanted;
     atomic_bool disk_is_low;
+    pthread_mutex_t space; /* one look at the disk at a time */
     struct helper writer, checkpointer, janitor, worker;
     struct reader *readers;
     struct engine_counts counts;

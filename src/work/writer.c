@@ -265,6 +265,7 @@ static void run_group(struct engine *engine, struct group *group)
         if (!run_file(&engine->turn, group, &files[i]) && !failed) {
             failed = true;
             note_failure(engine);
+            datadir_watch_space(engine); /* a full disk gives up its reserve now, not at the worker's next look */
         }
         if (files[i].phase == PHASE_LEDGER)
             settle_all(&engine->turn, group);
@@ -300,6 +301,13 @@ static void wake(struct engine *engine, struct helper *helper)
     (void)pthread_mutex_unlock(&engine->mutex);
 }
 
+/* The catalogue lies in profiles.db: its handle may be broken now, and is mended before anything else is written. */
+static void doubt_catalogue(struct engine *engine, const char *what, const struct error *error)
+{
+    engine->needs_mending = true;
+    complain(what, error);
+}
+
 /* Swapping in costs nothing when the janitor has nothing ready; a reader in its way makes it wait for the next time. */
 static void keep_journal(struct engine *engine)
 {
@@ -310,13 +318,15 @@ static void keep_journal(struct engine *engine)
     else if (error.code != ERROR_NONE)
         complain("change-over", &error);
     error = (struct error){ 0 };
-    if (journal_rotate(engine->journal, when_now(engine->options.clock), &error))
+    if (journal_rotate(engine->journal, when_now(engine->options.clock), &error)) {
+        wake(engine, &engine->checkpointer); /* the pair that is left has a log */
         wake(engine, &engine->janitor);
-    else if (error.code != ERROR_NONE)
-        complain("new volumes", &error);
+    } else if (error.code != ERROR_NONE) {
+        doubt_catalogue(engine, "new volumes", &error);
+    }
     error = (struct error){ 0 };
     if (!journal_swap(engine->journal, &error) && error.code != ERROR_BUSY)
-        complain("closing volumes", &error);
+        doubt_catalogue(engine, "closing volumes", &error);
 }
 
 /* A failed group leaves handles to be opened anew, and perhaps new people in the ledger without a record in profiles.db.

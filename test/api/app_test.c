@@ -240,7 +240,8 @@ static void an_id_is_answered_once_and_repeats_wait_for_it(void **state)
 {
     struct answers *answers = answers_new();
     const struct answer_mark mark = { "a mark" }, other = { "another" };
-    const struct kept_answer answer = { .status = 201, .body = STR("{\"response\":{\"status\":\"queued\",\"ignored\":[]}}") };
+    const struct kept_answer answer = { .status = 201,
+                                        .body = STR("{\"response\":{\"status\":\"queued\",\"ignored\":[]}}") };
     struct kept_answer kept;
     struct arena arena;
 

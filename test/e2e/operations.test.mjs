@@ -374,13 +374,14 @@ test('an address that cannot be had says which and what to do', async (t) => {
       `127.0.0.1:${port}`,
       new RegExp(`address 127\\.0\\.0\\.1:${port} is in use: stop the other program or choose another --listen`),
     ],
-    ['127.0.0.1', /--listen must be HOST:PORT/],
-    [':8080', /--listen must be HOST:PORT/],
-    ['127.0.0.1:65536', /--listen must be HOST:PORT/],
-    ['127.0.0.1:99999', /--listen must be HOST:PORT/],
     ['198.51.100.7:8080', /is not one of this machine: choose another --listen/],
   ])
     assertRefused(await serveBriefly(['--data', server.data, '--listen', listen], server.environment(), []), pattern);
+  for (const listen of ['127.0.0.1', ':8080', '127.0.0.1:65536', '127.0.0.1:99999']) {
+    const ended = await serveBriefly(['--data', server.data, '--listen', listen], server.environment(), []);
+    assert.match(ended.stderr, /^habeas: --listen must be HOST:PORT, as in [^\n]+\n$/);
+    assert.equal(ended.code, 2, 'a mistake in the command line');
+  }
 });
 
 test('listening beyond this machine is warned of, on it is not', async (t) => {

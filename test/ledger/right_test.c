@@ -169,20 +169,54 @@ static void a_right_with_an_end_is_in_force_until_then(void **state)
     }
 }
 
+struct told {
+    struct house *house;
+    uint32_t ordinal;
+    char road[100];
+};
+
+static bool take_told(void *arg, const struct right *right, const struct right_past *past, struct error *error)
+{
+    struct told *told = arg;
+    struct house *house = told->house;
+    struct arena arena;
+    struct str road;
+    const struct grant *grant =
+        gate_open(house->reader, house->account, told->ordinal, PURPOSE_ANSWER, REASON_NONE, error);
+
+    (void)right;
+    arena_init(&arena, 10000);
+    bool ok = grant && past->notice_ms == 1234 && past->ended_ms != WHEN_NONE &&
+              right_notice_unseal(past, grant, &arena, &road, error);
+    if (ok)
+        (void)snprintf(told->road, sizeof told->road, "%.*s", STR_ARG(road));
+    arena_clear(&arena);
+    return ok;
+}
+
 static void how_a_right_ended_is_kept(void **state)
 {
     struct house *house = *state;
     uint32_t ordinal = house_person(house, "ann");
-    const struct right_end how = { .request = 9, .notice_ms = 1234, .notice_road = STR("letter") };
+    struct told told = { house, ordinal, "" };
+    const struct right_end how = {
+        .request = 9, .notice_ms = 1234, .notice_road = STR("letter to ann"), .seat = house->writer
+    };
     int64_t ended = 0;
+    struct error error = { 0 };
 
     house_begin(house);
     add(house, ordinal, 0, WHEN_NONE);
     MUST(rights_end(house->ledger, house->account, ordinal, RIGHT_RESTRICTION, 0, &how, &ended, &why));
     house_commit(house);
-    assert_int_equal(house_count(house, SQL("SELECT COUNT(*) FROM rights WHERE ended_by = 9 AND notice_at = 1234"
-                                            " AND notice_road = 'letter' AND ended_at IS NOT NULL")),
-                     1);
+    MUST(rights_of_subject(ledger_db(house->ledger), 1, ordinal, take_told, &told, &why));
+    assert_string_equal(told.road, "letter to ann");
+    assert_int_equal(house_count(house, SQL("SELECT COUNT(*) FROM rights WHERE instr(notice_sealed, 'letter') > 0")),
+                     0);
+    MUST(db_begin(ledger_db(house->ledger), &why));
+    MUST(db_run(ledger_db(house->ledger), SQL("UPDATE rights SET ended_by = 8"), NULL, NULL, NULL, &why));
+    assert_false(rights_of_subject(ledger_db(house->ledger), 1, ordinal, take_told, &told, &error));
+    db_rollback(ledger_db(house->ledger));
 }
 
 #define WITH_HOUSE(test) cmocka_unit_test_setup_teardown(test, house_set_up, house_tear_down)

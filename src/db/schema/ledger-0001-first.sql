@@ -114,7 +114,9 @@ CREATE TABLE rights (
     ended_at BIGINT,
     ended_by BIGINT,                   -- request
     notice_at BIGINT,                  -- when the person was told before lifting (Art. 18(3)); null: not recorded
-    notice_road TEXT,
+    notice_salt BYTEA,                 -- by which road, sealed with the subject's key: an address may stand in it
+    notice_counter BIGINT,
+    notice_sealed BYTEA,
     PRIMARY KEY (account, ordinal, number)
 );
 
