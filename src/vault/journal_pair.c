@@ -92,7 +92,7 @@ bool pair_make(struct journal *journal, struct pair **out, struct error *error)
 }
 
 /* The index is not stored: it is made anew from the rows. */
-static bool fill_index(struct journal *journal, struct pair *pair, struct error *error)
+bool pair_fill(struct journal *journal, struct pair *pair, struct messages_load *load, struct error *error)
 {
     const struct event_row *row = NULL;
     unsigned side = 0;
@@ -108,7 +108,7 @@ static bool fill_index(struct journal *journal, struct pair *pair, struct error 
             ok = error_set(error, ERROR_CORRUPT, "a volume holds a row that cannot be its");
         else if (!index_reserve(&pair->index, row->seq, 1))
             ok = error_set(error, ERROR_INTERNAL, "out of memory for the index of events");
-        if (!ok)
+        if (!ok || !(ok = messages_load_row(load, row->message, row->received_ms, error)))
             break;
         index_publish(&pair->index, row->seq, side, &who, 1);
         pair->rows++;
@@ -133,7 +133,7 @@ bool pair_open(struct journal *journal, const struct catalogued entries[2], stru
              volume_header_check(volume->number, &volume->header, &journal->ledger, anchor, error) &&
              db_settle(volume->db, DB_SETTLE_EMPTY, NULL, error);
     }
-    if (ok && fill_index(journal, pair, error)) {
+    if (ok) {
         *out = pair;
         return true;
     }
@@ -191,6 +191,8 @@ static bool next_pair(struct journal *journal, int64_t now_ms, struct error *err
 bool journal_rotate(struct journal *journal, int64_t now_ms, struct error *error)
 {
     assert(!journal->staging.open);
+    recent_tend(journal->recent, now_ms);
+    messages_publish(journal);
     if (!journal->closing && is_due(journal, now_ms) && !next_pair(journal, now_ms, error))
         return error_within(error, "rotate");
     pthread_mutex_lock(&journal->mutex);
@@ -212,7 +214,7 @@ static bool remove_from_built(struct journal *journal, const char *path, struct 
         int64_t removed = REMOVE_STEP;
 
         while (removed == REMOVE_STEP) {
-            if (!closed_remove(path, build->removed[i], REMOVE_STEP, &removed, error))
+            if (!closed_remove(NULL, path, build->removed[i], REMOVE_STEP, &removed, error))
                 return false;
             build->rows -= removed;
         }

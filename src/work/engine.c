@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "vault/kept.h"
+#include "vault/recent.h"
 #include "work/engine_inside.h"
 
 #define MIB ((int64_t)1024 * 1024)
@@ -25,7 +26,7 @@ void engine_defaults(struct engine_options *options)
         .cancel_window_ms = 7 * WHEN_DAY,
         .queue_max_bytes = 64 * MIB,
         .reserve_bytes = 32 * MIB,
-        .journal = { .log_bytes = 16 * MIB, .pair_rows = 4000000 },
+        .journal = { .log_bytes = 16 * MIB, .pair_rows = 4000000, .message_ids = RECENT_MAX, .message_ms = WHEN_DAY },
         .clock = &plain_clock,
         .jobs = no_jobs,
     };

@@ -16,8 +16,10 @@ static void must(bool done, const struct error *error)
 
 void world_make(struct world *world)
 {
-    *world = (struct world){ .limits = { .log_bytes = 64 * 1024, .pair_rows = 1000000 },
-                             .anchor = { .position = 5, .time_ms = 1700000000000 } };
+    *world = (struct world){
+        .limits = { .log_bytes = 64 * 1024, .pair_rows = 1000000, .message_ids = 50000, .message_ms = WHEN_DAY },
+        .anchor = { .position = 5, .time_ms = 1700000000000 }
+    };
     memset(world->ledger.bytes, 0x11, sizeof(world->ledger.bytes));
     world->rows = calloc(WORLD_ROWS_MAX, sizeof(*world->rows));
     assert_non_null(world->rows);
