@@ -63,6 +63,11 @@ void replayer_await(struct replayer *replayer, struct engine *engine, void (*res
 
 /* ---- one person ---- */
 
+/* An event that came back: its message, or what tells it where it has none. */
+struct taken {
+    uint64_t message;
+    int64_t received_ms;
+};
 struct replay {
     struct engine *engine;
     struct reader *reader;
@@ -72,6 +77,8 @@ struct replay {
     size_t count;
     struct event_row *rows; /* the person's newest: a replay that broke off may have written some */
     size_t row_count;
+    struct taken taken[ITEMS_AT_ONCE]; /* since they were read */
+    size_t taken_count;
 };
 
 static bool load(struct replay *replay, uint64_t after, struct error *error)
@@ -82,6 +89,7 @@ static bool load(struct replay *replay, uint64_t after, struct error *error)
                                        .bound = UINT64_MAX,
                                        .max = ROWS_AT_ONCE };
 
+    replay->taken_count = 0;
     return parked_load(replay->reader->profiles, replay->person.account, replay->person.ordinal, after, ITEMS_AT_ONCE,
                        &replay->arena, replay->records, &replay->count, error) &&
            journal_read(replay->reader->journal, &query, &replay->arena, &replay->rows, &replay->row_count, error);
@@ -101,14 +109,22 @@ static uint64_t mark_of(const struct account *account, const struct sealed_recor
     return fingerprint_short(&account->keys->pepper, (struct str){ (const char *)bytes, sizeof bytes });
 }
 
-/* Did a replay that broke off write the item already? */
-static bool was_written(const struct replay *replay, const struct sealed_record *record, uint64_t message)
+static bool is_same(const struct taken *taken, const struct sealed_record *record, uint64_t message)
 {
-    for (size_t i = 0; i < replay->row_count; i++) {
-        const struct event_row *row = &replay->rows[i];
-        if (row->message == message && row->received_ms == record->received_ms && row->source == record->source)
+    int64_t apart_ms = taken->received_ms - record->received_ms;
+
+    return taken->message == message && apart_ms > -WHEN_DAY && apart_ms < WHEN_DAY;
+}
+
+/* Did a replay that broke off write the item already? Or was the same message parked twice? */
+static bool was_taken(const struct replay *replay, const struct sealed_record *record, uint64_t message)
+{
+    for (size_t i = 0; i < replay->row_count; i++)
+        if (is_same(&(struct taken){ replay->rows[i].message, replay->rows[i].received_ms }, record, message))
             return true;
-    }
+    for (size_t i = 0; i < replay->taken_count; i++)
+        if (is_same(&replay->taken[i], record, message))
+            return true;
     return false;
 }
 
@@ -178,8 +194,13 @@ static bool take_in(struct replay *replay, const struct sealed_record *record, s
     if (!body || !webengage_items(&call, body, record->received_ms, &replay->arena, &ingest.items, &ingest.count,
                                   &ingest.ignored, error))
         return false;
-    if (call.kind == ITEM_EVENT && ingest.count == 1 && was_written(replay, record, message_of(replay, &ingest)))
-        return true;
+    if (call.kind == ITEM_EVENT && ingest.count == 1) {
+        uint64_t message = message_of(replay, &ingest);
+
+        if (was_taken(replay, record, message))
+            return true;
+        replay->taken[replay->taken_count++] = (struct taken){ message, record->received_ms };
+    }
     if (!ingest_prepare(&ingest, engine_ledger(replay->engine), replay->reader->seat, error))
         return false;
     return ingest.command.phases == 0 || engine_call(replay->engine, &ingest.command, error);

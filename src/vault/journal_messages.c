@@ -31,7 +31,8 @@ bool journal_note_message(struct journal *journal, uint64_t message, int64_t rec
         return error_set(error, ERROR_INTERNAL, "out of memory for the ids of messages");
     if (!profiles_keep_message(journal->profiles, message, received_ms + journal->limits.message_ms, error))
         return error_within(error, "message id");
-    recent_add(journal->recent, message, received_ms);
+    if (!recent_has(journal->recent, message))
+        recent_add(journal->recent, message, received_ms);
     return true;
 }
 

@@ -91,9 +91,57 @@ bool pair_make(struct journal *journal, struct pair **out, struct error *error)
     return false;
 }
 
+/* Rows that follow each other in one file: put into memory together, so that what they touch is fetched ahead. */
+enum { FILL_ROWS = 256 };
+struct fill {
+    struct pair *pair;
+    struct messages_load *load;
+    uint64_t first_seq;
+    unsigned side;
+    size_t count;
+    struct index_subject who[FILL_ROWS];
+    struct kept_id ids[FILL_ROWS];
+};
+
+static bool flush(struct fill *fill, struct error *error)
+{
+    struct index *index = &fill->pair->index;
+
+    for (size_t i = 0; i < fill->count; i++)
+        journal_fetch_message(fill->load->journal, fill->ids[i].message);
+    if (fill->count > 0 && !index_reserve(index, fill->first_seq + fill->count - 1, fill->count))
+        return error_set(error, ERROR_INTERNAL, "out of memory for the index of events");
+    if (fill->count > 0)
+        index_publish(index, fill->first_seq, fill->side, fill->who, fill->count);
+    for (size_t i = 0; i < fill->count; i++)
+        if (!messages_load_row(fill->load, fill->ids[i].message, fill->ids[i].received_ms, error))
+            return false;
+    fill->pair->rows += (int64_t)fill->count;
+    fill->count = 0;
+    return true;
+}
+
+static bool fill_row(struct fill *fill, const struct event_row *row, unsigned side, struct error *error)
+{
+    bool follows = row->seq == fill->first_seq + fill->count && side == fill->side;
+
+    if (row->seq < fill->pair->first_seq || row->account == 0)
+        return error_set(error, ERROR_CORRUPT, "a volume holds a row that cannot be its");
+    if ((!follows || fill->count == FILL_ROWS) && !flush(fill, error))
+        return false;
+    if (fill->count == 0) {
+        fill->first_seq = row->seq;
+        fill->side = side;
+    }
+    fill->who[fill->count] = (struct index_subject){ row->account, row->subject };
+    fill->ids[fill->count++] = (struct kept_id){ row->message, row->received_ms };
+    return true;
+}
+
 /* The index is not stored: it is made anew from the rows. */
 bool pair_fill(struct journal *journal, struct pair *pair, struct messages_load *load, struct error *error)
 {
+    struct fill fill = { .pair = pair, .load = load };
     const struct event_row *row = NULL;
     unsigned side = 0;
     struct merge merge;
@@ -101,20 +149,11 @@ bool pair_fill(struct journal *journal, struct pair *pair, struct messages_load 
 
     if (!merge_init(&merge, pair->volumes[0].db, pair->volumes[1].db, &journal->shape, error))
         return false;
-    while ((ok = merge_next(&merge, &row, &side, error)) && row) {
-        const struct index_subject who = { row->account, row->subject };
-
-        if (row->seq < pair->first_seq || who.account == 0)
-            ok = error_set(error, ERROR_CORRUPT, "a volume holds a row that cannot be its");
-        else if (!index_reserve(&pair->index, row->seq, 1))
-            ok = error_set(error, ERROR_INTERNAL, "out of memory for the index of events");
-        if (!ok || !(ok = messages_load_row(load, row->message, row->received_ms, error)))
+    while ((ok = merge_next(&merge, &row, &side, error)) && row)
+        if (!(ok = fill_row(&fill, row, side, error)))
             break;
-        index_publish(&pair->index, row->seq, side, &who, 1);
-        pair->rows++;
-    }
     merge_clear(&merge);
-    return ok;
+    return ok && flush(&fill, error);
 }
 
 bool pair_open(struct journal *journal, const struct catalogued entries[2], struct anchor anchor, struct pair **out,

@@ -445,6 +445,7 @@ void engine_counts(struct engine *engine, struct engine_counts *out)
     (void)pthread_mutex_unlock(&engine->mutex);
     out->is_full = atomic_load(&engine->disk_is_low);
     out->events_accepted = atomic_load(&engine->tallies[TALLY_EVENTS_ACCEPTED]);
+    out->events_repeated = atomic_load(&engine->tallies[TALLY_EVENTS_REPEATED]);
     out->events_refused = atomic_load(&engine->tallies[TALLY_EVENTS_REFUSED]);
     out->users_accepted = atomic_load(&engine->tallies[TALLY_USERS_ACCEPTED]);
     out->users_refused = atomic_load(&engine->tallies[TALLY_USERS_REFUSED]);
