@@ -247,6 +247,8 @@ describe('while an erasure waits', () => {
       await again(server);
       for (const one of [early, ...waiting]) await accepted(client.event(one));
       await Promise.all(waiting.map((one) => accepted(client.bulkEvents([one, one]))));
+      const [{ parked }] = await query(profilesOf(server), 'SELECT count(*) AS parked FROM parked');
+      assert.equal(Number(parked), 5, 'a retry was parked again');
       await ok(client.cancel('r'));
       for (const one of [early, ...waiting]) await accepted(client.event(one));
       const expected = [0, 1, 2, 3, 4, 4];
