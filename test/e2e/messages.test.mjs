@@ -27,6 +27,8 @@ async function ok(promise) {
   return answer;
 }
 
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
 /** `eventData.number` of all events, oldest first; none of somebody who is not there. */
 async function seen(client, id, options) {
   const { status, events, last } = await client.events(id, options);
@@ -290,5 +292,59 @@ test('a power cut neither loses an id with its event nor keeps one without', asy
     for (const [number, was] of answered.entries()) if (was) assert.ok(held.includes(number), `${number} is lost`);
     for (let tries = 0; tries < 2; tries++) await accepted(client.bulkEvents(sent));
     assert.deepEqual((await seen(client, userId)).sort((a, b) => a - b), sent.map((_, i) => i));
+  }
+});
+
+test('an event that goes with its person while it waits for the writer is known all the same', async (t) => {
+  const server = await startServer(t, { shim: true, options: ['--cancel-window', '0'] });
+  const client = await server.account();
+  for (let round = 0; round < 3; round++) {
+    const [userId, filler] = [somebody(), somebody()];
+    await accepted(client.event(event(userId, 0)));
+    await accepted(client.event(event(filler, 0)));
+    await server.shim('slow 150');
+    const calls = [accepted(client.event(event(filler, 1)))];
+    await pause(30); // the writer is at that one
+    calls.push(accepted(client.event(event(userId, 1, `waits ${round}`))));
+    await pause(30); // the event is made for the person as of now
+    calls.push(ok(client.gdpr('erasure', userId, { subject_request_id: userId })));
+    await Promise.all(calls);
+    await server.shim('off');
+    await until(async () => (await client.status(userId)).json().status === 'DONE', { what: 'DONE' });
+    assert.equal((await client.read(userId)).status, 404);
+    if (round > 1) await server.restart({ shim: false });
+    await accepted(client.event(event(userId, 1, `waits ${round}`)));
+    assert.equal((await client.read(userId)).status, 404, 'a retry brought it back');
+  }
+});
+
+test('whichever file call fails, an event that is sent until it is accepted stands once', async (t) => {
+  const server = await startServer(t, { shim: true, options: ['--cancel-window', '7d'] });
+  const client = await server.account();
+  const known = (id) => ok(client.user({ userId: id }));
+  const parked = async (id) => {
+    await known(id);
+    await ok(client.gdpr('erasure', id, { subject_request_id: id }));
+  };
+  for (const [name, prepare] of Object.entries({ known, unknown: () => {}, parked })) {
+    let n = 1, refused = 0;
+    for (; n < 100; n++) {
+      const id = somebody();
+      const sent = [event(id, 1, `${id} 1`), event(id, 2, `${id} 2`)];
+      await prepare(id);
+      await server.shim(`fail ${n}`);
+      const { status } = await client.bulkEvents(sent);
+      const { struck } = await server.shim('state');
+      await server.shim('off');
+      assert.ok([201, 503].includes(status), `${name}, call ${n}: ${status}`);
+      refused += status === 503;
+      for (let i = 0; i < 2; i++) await accepted(client.bulkEvents(sent));
+      if (prepare === parked) await ok(client.cancel(id));
+      await until(async () => (await seen(client, id)).length >= 2, { what: 'both events' });
+      assert.deepEqual(await seen(client, id), [1, 2], `${name}, call ${n}`);
+      if (struck === null) break;
+    }
+    t.diagnostic(`${name}: ${n - 1} calls, ${refused} refused`);
+    assert.ok(n > 3 && n < 100 && refused > 0);
   }
 });
