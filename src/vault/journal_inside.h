@@ -135,11 +135,14 @@ struct kept_id {
     int64_t received_ms;
 };
 /* At start, oldest volume first: closed ones that may still matter, then the rows of the pairs one by one. */
+enum { MESSAGES_AT_ONCE = 256 };
 struct messages_load {
     struct journal *journal;
     struct kept_id *kept; /* without a row; put in between by their times */
     size_t kept_count, kept_cap, kept_next;
     int64_t now_ms;
+    struct kept_id rows[MESSAGES_AT_ONCE]; /* put in together, so that what they touch is fetched ahead */
+    size_t row_count;
 };
 bool messages_load_begin(struct messages_load *load, struct journal *journal, struct error *error);
 bool messages_load_row(struct messages_load *load, uint64_t message, int64_t received_ms, struct error *error);

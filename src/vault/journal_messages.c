@@ -108,13 +108,12 @@ void messages_load_clear(struct messages_load *load)
     *load = (struct messages_load){ 0 };
 }
 
-/* A clock that was ahead for a while must not make ids live as long as that. */
+/* One that stands in two places is put in twice, which does no harm and is seldom. A clock that was ahead for a while must
+ * not make ids live as long as that. */
 static bool add_id(const struct messages_load *load, uint64_t message, int64_t at_ms, struct error *error)
 {
     struct recent *recent = load->journal->recent;
 
-    if (recent_has(recent, message))
-        return true;
     if (!recent_reserve(recent))
         return error_set(error, ERROR_INTERNAL, "out of memory for the ids of messages");
     recent_add(recent, message, at_ms < load->now_ms ? at_ms : load->now_ms);
@@ -130,10 +129,24 @@ static bool add_kept(struct messages_load *load, int64_t before_ms, struct error
     return true;
 }
 
+static bool add_rows(struct messages_load *load, struct error *error)
+{
+    for (size_t i = 0; i < load->row_count; i++)
+        recent_fetch(load->journal->recent, load->rows[i].message);
+    for (size_t i = 0; i < load->row_count; i++)
+        if (!add_kept(load, load->rows[i].received_ms, error) ||
+            !add_id(load, load->rows[i].message, load->rows[i].received_ms, error))
+            return false;
+    load->row_count = 0;
+    return true;
+}
+
 bool messages_load_row(struct messages_load *load, uint64_t message, int64_t received_ms, struct error *error)
 {
-    return !message_is_young(load->journal, message, received_ms, load->now_ms) ||
-           (add_kept(load, received_ms, error) && add_id(load, message, received_ms, error));
+    if (!message_is_young(load->journal, message, received_ms, load->now_ms))
+        return true;
+    load->rows[load->row_count++] = (struct kept_id){ message, received_ms };
+    return load->row_count < MESSAGES_AT_ONCE || add_rows(load, error);
 }
 
 static bool take_row(void *arg, const struct row *row, struct error *error)
@@ -153,7 +166,7 @@ bool messages_load_volume(struct messages_load *load, const char *path, struct e
 
 bool messages_load_end(struct messages_load *load, struct error *error)
 {
-    if (!add_kept(load, INT64_MAX, error))
+    if (!add_rows(load, error) || !add_kept(load, INT64_MAX, error))
         return false;
     recent_tend(load->journal->recent, load->now_ms);
     messages_publish(load->journal);

@@ -95,27 +95,20 @@ bool pair_make(struct journal *journal, struct pair **out, struct error *error)
 enum { FILL_ROWS = 256 };
 struct fill {
     struct pair *pair;
-    struct messages_load *load;
     uint64_t first_seq;
     unsigned side;
     size_t count;
     struct index_subject who[FILL_ROWS];
-    struct kept_id ids[FILL_ROWS];
 };
 
 static bool flush(struct fill *fill, struct error *error)
 {
     struct index *index = &fill->pair->index;
 
-    for (size_t i = 0; i < fill->count; i++)
-        journal_fetch_message(fill->load->journal, fill->ids[i].message);
     if (fill->count > 0 && !index_reserve(index, fill->first_seq + fill->count - 1, fill->count))
         return error_set(error, ERROR_INTERNAL, "out of memory for the index of events");
     if (fill->count > 0)
         index_publish(index, fill->first_seq, fill->side, fill->who, fill->count);
-    for (size_t i = 0; i < fill->count; i++)
-        if (!messages_load_row(fill->load, fill->ids[i].message, fill->ids[i].received_ms, error))
-            return false;
     fill->pair->rows += (int64_t)fill->count;
     fill->count = 0;
     return true;
@@ -134,14 +127,14 @@ static bool fill_row(struct fill *fill, const struct event_row *row, unsigned si
         fill->side = side;
     }
     fill->who[fill->count] = (struct index_subject){ row->account, row->subject };
-    fill->ids[fill->count++] = (struct kept_id){ row->message, row->received_ms };
+    fill->count++;
     return true;
 }
 
 /* The index is not stored: it is made anew from the rows. */
 bool pair_fill(struct journal *journal, struct pair *pair, struct messages_load *load, struct error *error)
 {
-    struct fill fill = { .pair = pair, .load = load };
+    struct fill fill = { .pair = pair };
     const struct event_row *row = NULL;
     unsigned side = 0;
     struct merge merge;
@@ -150,7 +143,7 @@ bool pair_fill(struct journal *journal, struct pair *pair, struct messages_load 
     if (!merge_init(&merge, pair->volumes[0].db, pair->volumes[1].db, &journal->shape, error))
         return false;
     while ((ok = merge_next(&merge, &row, &side, error)) && row)
-        if (!(ok = fill_row(&fill, row, side, error)))
+        if (!(ok = fill_row(&fill, row, side, error) && messages_load_row(load, row->message, row->received_ms, error)))
             break;
     merge_clear(&merge);
     return ok && flush(&fill, error);

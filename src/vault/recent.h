@@ -20,7 +20,7 @@ void recent_fetch(const struct recent *recent, uint64_t id);
 bool recent_has(const struct recent *recent, uint64_t id);
 /* Room for one more id, so that adding it cannot fail. False when memory is out. */
 bool recent_reserve(struct recent *recent);
-/* Adds an id that is not there. Time never runs back: what is older than the newest, or than now, is as old as that. */
+/* Adds an id; one that is there already is there until the last of both goes. Time never runs back: what is older than the newest, or than now, is as old as that. */
 void recent_add(struct recent *recent, uint64_t id, int64_t at_ms);
 
 /* Forgetting the newest again: `recent_cut` takes back all that was added since the mark was taken. */

@@ -1,6 +1,7 @@
 // A messageId that was here within 24 hours is not recorded again: in one batch, in two calls, at once, after whatever end
 // of the program, and after the erasure of whoever it was about.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 
@@ -293,6 +294,28 @@ test('a power cut neither loses an id with its event nor keeps one without', asy
     for (let tries = 0; tries < 2; tries++) await accepted(client.bulkEvents(sent));
     assert.deepEqual((await seen(client, userId)).sort((a, b) => a - b), sent.map((_, i) => i));
   }
+});
+
+test('a directory of the program before this one is taken over; what it parked twice comes back once', async (t) => {
+  const server = await startServer(t, { options: ['--cancel-window', '7d'] });
+  const client = await server.account();
+  const userId = somebody();
+  await accepted(client.event(event(userId, 0, 'early')));
+  await ok(client.gdpr('erasure', userId, { subject_request_id: 'r' }));
+  const asBefore = async () => {
+    await server.stop();
+    execFileSync('sqlite3', [profilesOf(server), 'DROP TABLE message; PRAGMA user_version = 1;']);
+    await server.start();
+  };
+  for (let i = 0; i < 2; i++) {
+    await accepted(client.event(event(userId, 1, 'waiting')));
+    await asBefore();
+  }
+  await accepted(client.event(event(userId, 0, 'early'))); // its row tells
+  await ok(client.cancel('r'));
+  await until(async () => (await seen(client, userId)).length > 1, { what: 'the return' });
+  await server.restart();
+  assert.deepEqual(await seen(client, userId), [0, 1]);
 });
 
 test('an event that goes with its person while it waits for the writer is known all the same', async (t) => {
