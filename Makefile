@@ -50,7 +50,7 @@ asan: build-asan/build.ninja
 build-tsan: build-tsan/build.ninja
 	$(NINJA) -C build-tsan
 tsan: build-tsan
-	$(TEST) -C build-tsan --suite work --suite http --timeout-multiplier 4
+	$(TEST) -C build-tsan --suite vault --suite work --suite http --timeout-multiplier 4
 clang: build-clang/build.ninja
 	$(NINJA) -C build-clang
 control: build-control/build.ninja

@@ -110,7 +110,7 @@ test_step shellcheck make shellcheck
 
 unit_step unit-asan build-asan
 test_step build-clang make clang && unit_step unit-clang build-clang
-unit_step unit-tsan build-tsan --suite work --suite http --timeout-multiplier 4
+unit_step unit-tsan build-tsan --suite vault --suite work --suite http --timeout-multiplier 4
 
 e2e_step
 for file in test/*/*_test.sh; do

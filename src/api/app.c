@@ -28,7 +28,8 @@ static bool expire_in_ledger(struct turn *turn, struct command *command, struct 
 static bool expire_in_profiles(struct turn *turn, struct command *command, struct error *error)
 {
     (void)command;
-    return profiles_expire_answers(turn->profiles, turn->now_ms - ANSWER_KEPT_MS, error);
+    return profiles_expire_answers(turn->profiles, turn->now_ms - ANSWER_KEPT_MS, error) &&
+           profiles_expire_messages(turn->profiles, turn->now_ms, error);
 }
 
 static const struct command_kind expiry_kind = {

@@ -128,6 +128,7 @@ static bool keep_answer(struct ingest *ingest, const struct account *account, st
 static void tally(const struct ingest *ingest, struct engine *engine)
 {
     engine_tally(engine, TALLY_EVENTS_ACCEPTED, ingest_count(ingest, ITEM_EVENT, false));
+    engine_tally(engine, TALLY_EVENTS_REPEATED, ingest_repeated(ingest));
     engine_tally(engine, TALLY_EVENTS_REFUSED, ingest_count(ingest, ITEM_EVENT, true));
     engine_tally(engine, TALLY_USERS_ACCEPTED, ingest_count(ingest, ITEM_USER, false));
     engine_tally(engine, TALLY_USERS_REFUSED, ingest_count(ingest, ITEM_USER, true));

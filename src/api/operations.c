@@ -50,6 +50,8 @@ static void engine_metrics(struct call *call, struct buf *out)
     } rows[] = {
         { "events_accepted_total", "counter", "Events answered as accepted since the start.",
           (int64_t)counts.events_accepted },
+        { "events_repeated_total", "counter", "Accepted events that were here already by their messageId.",
+          (int64_t)counts.events_repeated },
         { "events_refused_total", "counter", "Events refused since the start.", (int64_t)counts.events_refused },
         { "users_accepted_total", "counter", "User updates accepted since the start.", (int64_t)counts.users_accepted },
         { "users_refused_total", "counter", "User updates refused since the start.", (int64_t)counts.users_refused },
@@ -68,6 +70,9 @@ static void engine_metrics(struct call *call, struct buf *out)
         { "events_closed", "gauge", "Rows in closed volumes.", journal.closed_rows },
         { "volumes", "gauge", "Event volumes.", journal.volumes },
         { "volume_log_bytes", "gauge", "Bytes of the open volumes' logs.", journal.log_bytes },
+        { "message_ids", "gauge", "Ids of messages that are remembered, of all accounts.", journal.message_ids },
+        { "message_ids_reach_seconds", "gauge", "How long ago the oldest of them was received.",
+          journal.message_reach_ms / WHEN_SECOND },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         metric(out, rows[i].name, rows[i].kind, rows[i].help, rows[i].value);

@@ -55,8 +55,8 @@ uint64_t ingest_message_hash(const struct account *account, struct str message_i
     return message_id.len ? fingerprint_short(&account->keys->pepper, message_id) : 0;
 }
 
-bool ingest_seal_event(struct ingest *ingest, const struct account *account, struct item *item,
-                       struct proposal *proposal, const struct grant *grant, uint32_t name, struct error *error)
+bool ingest_seal_event(struct ingest *ingest, const struct item *item, struct proposal *proposal,
+                       const struct grant *grant, uint32_t name, struct error *error)
 {
     struct str body;
 
@@ -67,7 +67,7 @@ bool ingest_seal_event(struct ingest *ingest, const struct account *account, str
         .source = ingest->source,
         .occurred_ms = item->occurred_ms == WHEN_NONE ? ingest->origin.received_ms : item->occurred_ms,
         .received_ms = ingest->origin.received_ms,
-        .message = item->message_id.len ? ingest_message_hash(account, item->message_id) : ingest->parked_mark,
+        .message = proposal->message ? proposal->message : ingest->parked_mark,
     };
     if (!event_seal(&proposal->row, grant, body, ingest->arena))
         return error_set(error, ERROR_TOO_LARGE, "the request is too large");
@@ -128,7 +128,7 @@ static bool prepare_event(struct ingest *ingest, struct account *account, struct
     }
     const struct grant *grant =
         gate_open(seat, account, proposal->ordinal, ingest_purpose(ingest), REASON_NONE, &denied);
-    return !grant || ingest_seal_event(ingest, account, item, proposal, grant, name->number, error);
+    return !grant || ingest_seal_event(ingest, item, proposal, grant, name->number, error);
 }
 
 static bool touches_identity(const struct item *item)
@@ -163,6 +163,7 @@ static bool prepare_item(struct ingest *ingest, struct account *account, struct 
         proposal->state = PROPOSAL_REFUSED;
         return true;
     }
+    proposal->message = item->kind == ITEM_EVENT ? ingest_message_hash(account, item->message_id) : 0;
     proposal->print = seat_fingerprint(seat, account, item->id_kind, item->id);
     bool drops = marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP;
     return item->kind == ITEM_EVENT ? prepare_event(ingest, account, seat, item, proposal, drops, error)
@@ -203,6 +204,20 @@ uint32_t ingest_refused(const struct ingest *ingest)
     return ingest_count(ingest, ITEM_USER, true) + ingest_count(ingest, ITEM_EVENT, true);
 }
 
+uint32_t ingest_repeated(const struct ingest *ingest)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < ingest->count; i++)
+        count += ingest->proposals[i].state == PROPOSAL_REPEATED;
+    return count;
+}
+
+bool ingest_is_repeat(const struct turn *turn, const struct ingest *ingest, const struct proposal *proposal)
+{
+    return proposal->message && !ingest->parked_mark && journal_has_message(turn->journal, proposal->message);
+}
+
 /* ---- when rights have settled ---- */
 
 static bool is_same(const struct account *account, const struct proposal *proposal)
@@ -219,6 +234,14 @@ enum proposal_state ingest_judge(const struct ingest *ingest, uint32_t denied)
     return denied & PURPOSE_BIT(ingest_purpose(ingest)) ? PROPOSAL_DROPPED : PROPOSAL_OPEN;
 }
 
+void ingest_drop_erased(struct ingest *ingest, struct proposal *proposal)
+{
+    proposal->state = PROPOSAL_DROPPED;
+    proposal->is_erased = true;
+    if (proposal->message)
+        await_profiles(ingest);
+}
+
 static void settle_item(struct ingest *ingest, const struct account *account, struct proposal *proposal)
 {
     const struct subject *subject;
@@ -231,7 +254,7 @@ static void settle_item(struct ingest *ingest, const struct account *account, st
     proposal->ordinal = account_find(account, &proposal->print);
     subject = proposal->ordinal ? account_subject(account, proposal->ordinal) : NULL;
     if (!subject || meant != proposal->ordinal) {
-        proposal->state = PROPOSAL_DROPPED; /* erased between the arrival and now: it goes with the person */
+        ingest_drop_erased(ingest, proposal);
     } else {
         proposal->state = ingest_judge(ingest, subject->denied);
         if (proposal->state == PROPOSAL_PARKED)
@@ -261,12 +284,15 @@ static bool seal_now(struct turn *turn, struct ingest *ingest, struct account *a
 
     if (!name)
         return error_set(error, ERROR_INTERNAL, "an event name was not registered");
-    return grant && ingest_seal_event(ingest, account, item, proposal, grant, name->number, error);
+    return grant && ingest_seal_event(ingest, item, proposal, grant, name->number, error);
 }
 
 /* All that can fail by this command's own fault, before its first row is in the volume. */
 static bool make_rows(struct turn *turn, struct ingest *ingest, struct account *account, struct error *error)
 {
+    for (uint32_t i = 0; i < ingest->count; i++)
+        if (ingest->proposals[i].message)
+            journal_fetch_message(turn->journal, ingest->proposals[i].message);
     for (uint32_t i = 0; i < ingest->count; i++) {
         struct proposal *proposal = &ingest->proposals[i];
         if (proposal->state == PROPOSAL_OPEN && !seal_now(turn, ingest, account, &ingest->items[i], proposal, error))
@@ -282,10 +308,13 @@ bool ingest_in_volume(struct turn *turn, struct command *command, struct error *
 
     if (!make_rows(turn, ingest, account, error))
         return false;
-    for (uint32_t i = 0; i < ingest->count; i++)
-        if (ingest->proposals[i].state == PROPOSAL_SEALED &&
-            !journal_append(turn->journal, &ingest->proposals[i].row, error))
+    for (uint32_t i = 0; i < ingest->count; i++) {
+        struct proposal *proposal = &ingest->proposals[i];
+        if (proposal->state == PROPOSAL_SEALED && ingest_is_repeat(turn, ingest, proposal))
+            proposal->state = PROPOSAL_REPEATED; /* of an earlier one in this call, too */
+        else if (proposal->state == PROPOSAL_SEALED && !journal_append(turn->journal, &proposal->row, error))
             return false;
+    }
     if (ingest->keeps_answer)
         return journal_keep_answer(turn->journal, account->number, ingest->answer_mark, ingest->origin.received_ms,
                                    ingest->answer, error);

@@ -10,17 +10,21 @@
 
 /* What has become of an item so far. */
 enum proposal_state {
-    PROPOSAL_OPEN,    /* the writer must look: something is not known yet, or it is a user's profile */
-    PROPOSAL_SEALED,  /* an event that may be recorded as it is, as long as nothing about the person moved */
-    PROPOSAL_DROPPED, /* accepted and not recorded: restricted, suppressed, late */
-    PROPOSAL_PARKED,  /* waits for the end of a cancel window */
-    PROPOSAL_WAITS,   /* was parked, and goes on waiting: the person's erasure was asked for again */
-    PROPOSAL_REFUSED, /* its item says why */
+    PROPOSAL_OPEN,     /* the writer must look: something is not known yet, or it is a user's profile */
+    PROPOSAL_SEALED,   /* an event that may be recorded as it is, as long as nothing about the person moved */
+    PROPOSAL_DROPPED,  /* accepted and not recorded: restricted, suppressed, late */
+    PROPOSAL_REPEATED, /* accepted and not recorded: its message was here already */
+    PROPOSAL_PARKED,   /* waits for the end of a cancel window */
+    PROPOSAL_WAITS,    /* was parked, and goes on waiting: the person's erasure was asked for again */
+    PROPOSAL_REFUSED,  /* its item says why */
 };
 struct proposal {
     enum proposal_state state;
     struct fingerprint print;
     uint32_t ordinal, generation;
+    uint64_t message; /* of an event: keyed hash of its id; 0: none */
+    bool
+        is_erased; /* dropped with its person, who was erased since it arrived: that it was here is known all the same */
     struct event_row row;
 };
 
@@ -61,5 +65,6 @@ bool ingest_prepare(struct ingest *ingest, struct ledger *ledger, struct seat *s
 /* How many items of a kind were refused or taken, once everything is done. */
 uint32_t ingest_count(const struct ingest *ingest, enum item_kind kind, bool refused);
 uint32_t ingest_refused(const struct ingest *ingest);
+uint32_t ingest_repeated(const struct ingest *ingest);
 
 #endif

@@ -32,8 +32,12 @@ enum name_kind ingest_attribute_kind(const struct item *item);
 void ingest_drop_attribute(struct ingest *ingest, const struct item *item, struct attribute *attribute,
                            const char *message);
 uint64_t ingest_message_hash(const struct account *account, struct str message_id);
-bool ingest_seal_event(struct ingest *ingest, const struct account *account, struct item *item,
-                       struct proposal *proposal, const struct grant *grant, uint32_t name, struct error *error);
+/* The person was erased between the arrival and now: it goes with the person. */
+void ingest_drop_erased(struct ingest *ingest, struct proposal *proposal);
+/* On the writer: was this message here within the last 24 hours? What comes back out of parking was, by itself. */
+bool ingest_is_repeat(const struct turn *turn, const struct ingest *ingest, const struct proposal *proposal);
+bool ingest_seal_event(struct ingest *ingest, const struct item *item, struct proposal *proposal,
+                       const struct grant *grant, uint32_t name, struct error *error);
 
 command_step ingest_in_ledger, ingest_settle, ingest_in_profiles, ingest_in_volume;
 

@@ -175,17 +175,22 @@ static bool enter_item(struct turn *turn, struct ingest *ingest, struct account 
     uint32_t denied = 0, meant = proposal->ordinal;
     enum mark_verdict verdict = MARK_CLEAR;
 
+    /* Before anybody is made of it: a repeat brings no erased person back. */
+    if (ingest_is_repeat(turn, ingest, proposal)) {
+        proposal->state = PROPOSAL_REPEATED;
+        return true;
+    }
     if (!subject_find(turn->ledger, account, item->id_kind, &proposal->print, &proposal->ordinal, error))
         return false;
     if (meant != 0 && meant != proposal->ordinal)
-        verdict = MARK_DROP; /* erased between the arrival and now: it goes with the person */
+        ingest_drop_erased(ingest, proposal);
     else if (!proposal->ordinal && !marks_judge_now(turn->ledger, account, item->id_kind, &proposal->print,
                                                     item->occurred_ms, ingest->origin.received_ms, &verdict, error))
         return false;
-    if (verdict == MARK_DROP) {
+    if (verdict == MARK_DROP)
         proposal->state = PROPOSAL_DROPPED;
+    if (proposal->state == PROPOSAL_DROPPED)
         return true;
-    }
     if (proposal->ordinal && !rights_denied(turn->ledger, account, proposal->ordinal, &denied, error))
         return false;
     enum proposal_state judged = ingest_judge(ingest, denied);

@@ -141,9 +141,20 @@ static bool apply(struct change *change, const struct item *item, struct proposa
     return save(change, proposal->ordinal, error);
 }
 
-/* What is parked is the item as it came, so that it can be judged anew: 'e' or 'u' and the JSON. */
-static bool park(struct change *change, const struct item *item, const struct proposal *proposal, struct error *error)
+/* That the message was here, where no row will tell it. */
+static bool note_message(struct change *change, const struct proposal *proposal, struct error *error)
 {
+    return !proposal->message ||
+           journal_note_message(change->turn->journal, proposal->message, change->ingest->origin.received_ms, error);
+}
+
+/* What is parked is the item as it came, so that it can be judged anew: 'e' or 'u' and the JSON. */
+static bool park(struct change *change, const struct item *item, struct proposal *proposal, struct error *error)
+{
+    if (ingest_is_repeat(change->turn, change->ingest, proposal)) {
+        proposal->state = PROPOSAL_REPEATED;
+        return true;
+    }
     const struct grant *grant = store_grant(change, proposal->ordinal, error);
     struct str plain = { arena_bytes(&change->arena, item->raw.len + 1), item->raw.len + 1 };
 
@@ -154,7 +165,8 @@ static bool park(struct change *change, const struct item *item, const struct pr
     ((char *)plain.at)[0] = item->kind == ITEM_EVENT ? 'e' : 'u';
     memcpy((char *)plain.at + 1, item->raw.at, item->raw.len);
     return parked_store(change->turn->profiles, grant, change->ingest->origin.received_ms, change->ingest->source,
-                        plain, error);
+                        plain, error) &&
+           note_message(change, proposal, error);
 }
 
 /* Does writing this item change the file? */
@@ -176,6 +188,8 @@ static bool write_item(struct turn *turn, struct ingest *ingest, struct account 
         ok = park(&change, item, proposal, error);
     else if (proposal->state == PROPOSAL_OPEN)
         ok = apply(&change, item, proposal, error);
+    else if (proposal->is_erased)
+        ok = note_message(&change, proposal, error);
     arena_clear(&change.arena);
     return ok;
 }

@@ -67,11 +67,10 @@ void replayer_await(struct replayer *replayer, struct engine *engine, void (*res
 
 /* ---- one person ---- */
 
-/* A row that an earlier replay may have written before it broke off. */
+/* An event that is there: written by a replay that broke off, or by this one. */
 struct written {
-    uint64_t message;
+    uint64_t message; /* or what tells it where it has none */
     int64_t received_ms;
-    uint32_t source;
 };
 struct replay {
     struct engine *engine;
@@ -80,13 +79,16 @@ struct replay {
     struct parked_subject person;
     struct sealed_record records[ITEMS_AT_ONCE];
     size_t count;
-    struct written *written; /* the person's rows since the first item was parked, in order of by_mark */
+    struct written *written; /* the person's rows since the first item was parked, in order of by_message */
     size_t written_count, written_cap;
+    struct written taken[ITEMS_AT_ONCE]; /* of this slice */
+    size_t taken_count;
 };
 
 static bool load(struct replay *replay, uint64_t after, struct error *error)
 {
     arena_reset(&replay->arena);
+    replay->taken_count = 0;
     return parked_load(replay->reader->profiles, replay->person.account, replay->person.ordinal, after, ITEMS_AT_ONCE,
                        &replay->arena, replay->records, &replay->count, error);
 }
@@ -101,19 +103,15 @@ static bool add_written(struct replay *replay, const struct event_row *row, stru
         replay->written = written;
         replay->written_cap = cap;
     }
-    replay->written[replay->written_count++] = (struct written){ row->message, row->received_ms, row->source };
+    replay->written[replay->written_count++] = (struct written){ row->message, row->received_ms };
     return true;
 }
 
-static int by_mark(const void *left, const void *right)
+static int by_message(const void *left, const void *right)
 {
     const struct written *a = left, *b = right;
 
-    if (a->message != b->message)
-        return a->message > b->message ? 1 : -1;
-    if (a->received_ms != b->received_ms)
-        return a->received_ms > b->received_ms ? 1 : -1;
-    return (a->source > b->source) - (a->source < b->source);
+    return (a->message > b->message) - (a->message < b->message);
 }
 
 /* What a replay writes is received no earlier than the first item that was parked, so older rows need no look. */
@@ -142,7 +140,7 @@ static bool load_written(struct replay *replay, int64_t since_ms, struct error *
         }
     }
     if (replay->written_count > 0)
-        qsort(replay->written, replay->written_count, sizeof *replay->written, by_mark);
+        qsort(replay->written, replay->written_count, sizeof *replay->written, by_message);
     return true;
 }
 
@@ -160,13 +158,38 @@ static uint64_t mark_of(const struct account *account, const struct sealed_recor
     return fingerprint_short(&account->keys->pepper, (struct str){ (const char *)bytes, sizeof bytes });
 }
 
-/* Did a replay that broke off write the item already? */
-static bool was_written(const struct replay *replay, const struct sealed_record *record, uint64_t message)
+static bool is_same(const struct written *written, const struct sealed_record *record, uint64_t message)
 {
-    const struct written wanted = { message, record->received_ms, record->source };
+    int64_t apart_ms = written->received_ms - record->received_ms;
 
-    return replay->written_count > 0 &&
-           bsearch(&wanted, replay->written, replay->written_count, sizeof wanted, by_mark) != NULL;
+    return written->message == message && apart_ms > -WHEN_DAY && apart_ms < WHEN_DAY;
+}
+
+/* Where the message's rows begin, if it has any. */
+static size_t first_of(const struct replay *replay, uint64_t message)
+{
+    size_t low = 0, high = replay->written_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (replay->written[middle].message < message)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Did a replay that broke off write the item already? Or was the same message parked twice? */
+static bool was_taken(const struct replay *replay, const struct sealed_record *record, uint64_t message)
+{
+    for (size_t i = first_of(replay, message); i < replay->written_count && replay->written[i].message == message; i++)
+        if (is_same(&replay->written[i], record, message))
+            return true;
+    for (size_t i = 0; i < replay->taken_count; i++)
+        if (is_same(&replay->taken[i], record, message))
+            return true;
+    return false;
 }
 
 /* Is the window still open, or open again, or the person gone? */
@@ -323,8 +346,13 @@ static bool take_in(struct replay *replay, struct slice *slice, const struct sea
     if (!body || !webengage_items(&call, body, record->received_ms, &replay->arena, &ingest->items, &ingest->count,
                                   &ingest->ignored, error))
         return false;
-    if (call.kind == ITEM_EVENT && ingest->count == 1 && was_written(replay, record, message_of(replay, ingest)))
-        return true;
+    if (call.kind == ITEM_EVENT && ingest->count == 1) {
+        uint64_t message = message_of(replay, ingest);
+
+        if (was_taken(replay, record, message))
+            return true;
+        replay->taken[replay->taken_count++] = (struct written){ message, record->received_ms };
+    }
     if (!ingest_prepare(ingest, engine_ledger(replay->engine), replay->reader->seat, error))
         return false;
     *slice->end = taking;

@@ -170,6 +170,39 @@ static bool open_pair(struct opening *opening, size_t first, struct error *error
     return true;
 }
 
+/* Closed volumes whose ids may still matter: the last is received before the volume behind it was made, and of more rows
+ * than are remembered the older ones do not count. A clock may have been set back a little. */
+static size_t first_recent(const struct journal *journal, int64_t now_ms)
+{
+    const struct pair *next = journal->closing ? journal->closing : journal->open;
+    int64_t made_ms = next ? next->made_ms : now_ms, rows = 0;
+    size_t first = journal->closed_count;
+
+    for (; first > 0 && rows < journal->limits.message_ids; first--) {
+        if (made_ms + journal->limits.message_ms + WHEN_HOUR <= now_ms)
+            break;
+        rows += journal->closed[first - 1]->rows;
+        made_ms = journal->closed[first - 1]->made_ms;
+    }
+    return first;
+}
+
+/* What memory keeps of the rows, oldest first. */
+static bool read_rows(struct journal *journal, struct error *error)
+{
+    struct pair *const pairs[] = { journal->closing, journal->open };
+    struct messages_load load;
+    bool ok = messages_load_begin(&load, journal, error);
+
+    for (size_t i = first_recent(journal, load.now_ms); ok && i < journal->closed_count; i++)
+        ok = messages_load_volume(&load, journal->closed[i]->path, error);
+    for (size_t i = 0; ok && i < COUNT_OF(pairs); i++)
+        ok = !pairs[i] || pair_fill(journal, pairs[i], &load, error);
+    ok = ok && messages_load_end(&load, error);
+    messages_load_clear(&load);
+    return ok;
+}
+
 static bool open_listed(struct opening *opening, struct error *error)
 {
     for (size_t i = 0; i < opening->count; i++) {
@@ -201,19 +234,25 @@ static bool open_all(struct journal *journal, struct anchor anchor, struct error
     bool ok = directory_make(journal->directory, error) &&
               anchored_before("profiles.db", profiles_anchor(journal->profiles), anchor, error) &&
               catalogue_load(profiles_db(journal->profiles), &opening.entries, &opening.count, error) &&
-              sweep(&opening, error) && open_listed(&opening, error) && first_pair(journal, error);
+              sweep(&opening, error) && open_listed(&opening, error) && read_rows(journal, error) &&
+              first_pair(journal, error);
     if (ok && journal->closing) /* it goes on being closed, into a file of its own number */
         journal->build.number = journal->next_volume++;
     free(opening.entries);
     return ok;
 }
 
-static struct journal *journal_new(void)
+static struct journal *journal_new(const struct journal_limits *limits)
 {
     struct journal *journal = calloc(1, sizeof(*journal));
 
-    if (!journal)
+    if (journal)
+        journal->recent = recent_new(limits->message_ids, limits->message_ms);
+    if (!journal || !journal->recent) {
+        free(journal);
         return NULL;
+    }
+    journal->limits = *limits;
     int failed = pthread_mutex_init(&journal->mutex, NULL);
     assert(failed == 0);
     hold_init(&journal->shape);
@@ -226,13 +265,12 @@ bool journal_open(const char *vault_directory, struct profiles *profiles, struct
                   const struct journal_limits *limits, const struct when_clock *clock, struct journal **out,
                   struct error *error)
 {
-    struct journal *journal = journal_new();
+    struct journal *journal = journal_new(limits);
 
     if (!journal)
         return error_set(error, ERROR_INTERNAL, "out of memory for the journal");
     journal->profiles = profiles;
     journal->ledger = ledger;
-    journal->limits = *limits;
     journal->clock = clock;
     int len = snprintf(journal->directory, sizeof(journal->directory), "%s/events", vault_directory);
     bool ok = len > 0 && (size_t)len + NAME_ROOM < sizeof(journal->directory);
@@ -263,6 +301,7 @@ void journal_close(struct journal *journal)
     free(journal->staging.rows);
     free(journal->staging.answers);
     free(journal->build.removed);
+    recent_free(journal->recent);
     hold_clear(&journal->shape);
     pthread_mutex_destroy(&journal->mutex);
     free(journal);
@@ -290,6 +329,9 @@ void journal_counts(struct journal *journal, struct journal_counts *out)
         out->closed_rows += journal->closed[i]->rows;
     out->volumes += (int64_t)journal->closed_count;
     hold_unshare(&journal->shape);
+    int64_t oldest_ms = journal->oldest_message_ms;
+    out->message_ids = journal->message_count;
+    out->message_reach_ms = oldest_ms == WHEN_NONE ? 0 : when_now(journal->clock) - oldest_ms;
 }
 
 struct answers {

@@ -13,8 +13,10 @@
 
 struct journal;
 struct journal_limits {
-    int64_t log_bytes; /* of the open volume's write-ahead log before the change-over: 16 MiB */
-    int64_t pair_rows; /* rows of a pair before it is closed: 4,000,000 */
+    int64_t log_bytes;   /* of the open volume's write-ahead log before the change-over: 16 MiB */
+    int64_t pair_rows;   /* rows of a pair before it is closed: 4,000,000 */
+    int64_t message_ids; /* ids of messages that are remembered: the newest 16,000,000 ... */
+    int64_t message_ms;  /* ... and no longer than 24 hours */
 };
 
 /* Opens the volumes that the catalogue names, removes unlisted files, rolls back what a crash left, and rebuilds the index.
@@ -39,6 +41,18 @@ typedef bool journal_answer(void *arg, uint32_t account, const unsigned char mar
                             struct error *error);
 bool journal_answers(struct journal *journal, int64_t since_ms, journal_answer *each, void *arg, struct error *error);
 
+/* ---- W: ids of messages, as keyed hashes (never 0). That of a row is noted when the row is appended and taken back with
+ * it; it counts before the commit, so whoever relies on it must wait for that commit. ---- */
+/* Was it received within the last 24 hours, and among the newest 16 million of all accounts? */
+bool journal_has_message(const struct journal *journal, uint64_t message);
+/* Begins to bring near what looking for it will touch. */
+void journal_fetch_message(const struct journal *journal, uint64_t message);
+/* Notes that of an event without a row, in the open transaction of profiles.db; what was noted there since a mark is
+ * taken back with it. */
+bool journal_note_message(struct journal *journal, uint64_t message, int64_t received_ms, struct error *error);
+uint64_t journal_message_mark(const struct journal *journal);
+void journal_cut_messages(struct journal *journal, uint64_t mark);
+
 /* ---- W: house-keeping, each call quick ---- */
 /* Changes over when the log is full and the other volume has rested; true when the checkpointer has work. Nothing failed
  * unless `error` is set; so it is with rotate. */
@@ -57,7 +71,8 @@ bool journal_settle(struct journal *journal, struct error *error);
  * *built when there is one to swap in. */
 bool journal_build(struct journal *journal, bool *built, struct error *error);
 
-/* ---- W: erasure. Removes at most `max_rows` rows of one subject, in transactions of its own (call with none open).
+/* ---- W: erasure. Removes at most `max_rows` rows of one subject, in transactions of its own (call with none open). The ids
+ * of their messages are kept for the rest of their time, told apart from whose they were, before the rows go.
  * Sets *left while there may be more: rows remain, or a volume with rows of theirs is being built just now. ---- */
 bool journal_remove(struct journal *journal, uint32_t account, uint32_t subject, int64_t max_rows, int64_t *removed,
                     bool *left, struct error *error);
@@ -90,6 +105,7 @@ bool journal_count(struct journal_reader *reader, uint32_t account, const uint32
 
 struct journal_counts {
     int64_t open_rows, closed_rows, volumes, log_bytes;
+    int64_t message_ids, message_reach_ms; /* ids that are remembered, and how long ago the oldest was received */
 };
 void journal_counts(struct journal *journal, struct journal_counts *out);
 

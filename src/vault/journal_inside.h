@@ -14,6 +14,7 @@
 #include "vault/hold.h"
 #include "vault/index.h"
 #include "vault/journal.h"
+#include "vault/recent.h"
 #include "vault/volume.h"
 
 /* How long the writer waits for the slices that are being read. */
@@ -64,6 +65,7 @@ struct staging {
     bool open;
     struct index_subject *rows;
     size_t count, cap;
+    uint64_t message_mark;         /* ids noted from here on are taken back with it */
     struct staged_answer *answers; /* kept past a failed commit, until it is sure that none stands in the file */
     size_t answer_count, answer_cap;
     uint32_t highest_ordinal;
@@ -85,6 +87,8 @@ struct journal {
     uint64_t next_seq;   /* the writer's: committed */
     int64_t next_volume; /* the writer's */
     struct staging staging;
+    struct recent *recent;                            /* the writer's: ids of messages */
+    _Atomic int64_t message_count, oldest_message_ms; /* of those that are committed */
     struct build build;
     struct journal_reader *own;     /* the writer's, for looking into closed volumes */
     struct journal_reader *readers; /* all, guarded by the mutex */
@@ -113,9 +117,12 @@ void closed_add(struct journal *journal, struct closed_volume *closed);
 bool closed_settle(const char *path, struct volume_header *header, struct error *error);
 
 /* journal_pair.c */
+struct messages_load;
 bool pair_make(struct journal *journal, struct pair **out, struct error *error);
 bool pair_open(struct journal *journal, const struct catalogued entries[2], struct anchor anchor, struct pair **out,
                struct error *error);
+/* What memory keeps of its rows: the index, and the ids of their messages. */
+bool pair_fill(struct journal *journal, struct pair *pair, struct messages_load *load, struct error *error);
 void pair_free(struct pair *pair, bool abandon);
 /* J: removes the files of the pair that was swapped out. */
 bool pair_dispose(struct journal *journal, struct error *error);
@@ -123,6 +130,33 @@ bool pair_catalogue(struct journal *journal, const struct pair *pair, enum volum
 /* Runs `change` as one transaction on the catalogue. */
 typedef bool catalogue_change(struct journal *journal, void *arg, struct error *error);
 bool journal_catalogue(struct journal *journal, catalogue_change *change, void *arg, struct error *error);
+
+/* journal_messages.c */
+struct kept_id {
+    uint64_t message;
+    int64_t received_ms;
+};
+/* At start, oldest volume first: closed ones that may still matter, then the rows of the pairs one by one. */
+enum { MESSAGES_AT_ONCE = 256 };
+struct messages_load {
+    struct journal *journal;
+    struct kept_id *kept; /* without a row; put in between by their times */
+    size_t kept_count, kept_cap, kept_next;
+    int64_t now_ms;
+    struct kept_id rows[MESSAGES_AT_ONCE]; /* put in together, so that what they touch is fetched ahead */
+    size_t row_count;
+};
+bool messages_load_begin(struct messages_load *load, struct journal *journal, struct error *error);
+bool messages_load_row(struct messages_load *load, uint64_t message, int64_t received_ms, struct error *error);
+bool messages_load_end(struct messages_load *load, struct error *error);
+void messages_load_clear(struct messages_load *load);
+bool messages_load_volume(struct messages_load *load, const char *path, struct error *error);
+/* Has it still to be remembered? */
+bool message_is_young(const struct journal *journal, uint64_t message, int64_t received_ms, int64_t now_ms);
+/* Keeps the ids of rows that are about to be removed, in a transaction of profiles.db. */
+bool messages_keep(struct journal *journal, const struct kept_id *ids, size_t count, struct error *error);
+/* For whoever asks from another thread. */
+void messages_publish(struct journal *journal);
 
 /* journal_write.c */
 /* After a failed commit: a new handle, and away with what may stand in the file. Does nothing when all is well. */
@@ -137,7 +171,9 @@ void reader_forget(struct journal_reader *reader, int64_t number);
 void readers_forget(struct journal *journal, int64_t number);
 
 /* journal_remove.c */
-/* Removes the subject's rows, at most `max`, from a file of closed rows in one transaction. */
-bool closed_remove(const char *path, struct index_subject who, int64_t max, int64_t *removed, struct error *error);
+/* Removes the subject's rows, at most `max`, from a file of closed rows in one transaction. `keeper` keeps the ids of their
+ * messages first; NULL: they are kept already. */
+bool closed_remove(struct journal *keeper, const char *path, struct index_subject who, int64_t max, int64_t *removed,
+                   struct error *error);
 
 #endif

@@ -91,9 +91,51 @@ bool pair_make(struct journal *journal, struct pair **out, struct error *error)
     return false;
 }
 
-/* The index is not stored: it is made anew from the rows. */
-static bool fill_index(struct journal *journal, struct pair *pair, struct error *error)
+/* Rows that follow each other in one file: put into memory together, so that what they touch is fetched ahead. */
+enum { FILL_ROWS = 256 };
+struct fill {
+    struct pair *pair;
+    uint64_t first_seq, next_seq; /* below it all numbers are taken */
+    unsigned side;
+    size_t count;
+    struct index_subject who[FILL_ROWS];
+};
+
+static bool flush(struct fill *fill, struct error *error)
 {
+    struct index *index = &fill->pair->index;
+
+    if (fill->count > 0 && !index_reserve(index, fill->first_seq + fill->count - 1, fill->count))
+        return error_set(error, ERROR_INTERNAL, "out of memory for the index of events");
+    if (fill->count > 0)
+        index_publish(index, fill->first_seq, fill->side, fill->who, fill->count);
+    fill->pair->rows += (int64_t)fill->count;
+    fill->count = 0;
+    return true;
+}
+
+static bool fill_row(struct fill *fill, const struct event_row *row, unsigned side, struct error *error)
+{
+    bool follows = row->seq == fill->first_seq + fill->count && side == fill->side;
+
+    if (row->seq < fill->next_seq || row->account == 0)
+        return error_set(error, ERROR_CORRUPT, "a volume holds a row that cannot be its, or one number twice");
+    fill->next_seq = row->seq + 1;
+    if ((!follows || fill->count == FILL_ROWS) && !flush(fill, error))
+        return false;
+    if (fill->count == 0) {
+        fill->first_seq = row->seq;
+        fill->side = side;
+    }
+    fill->who[fill->count] = (struct index_subject){ row->account, row->subject };
+    fill->count++;
+    return true;
+}
+
+/* The index is not stored: it is made anew from the rows. */
+bool pair_fill(struct journal *journal, struct pair *pair, struct messages_load *load, struct error *error)
+{
+    struct fill fill = { .pair = pair, .next_seq = pair->first_seq };
     const struct event_row *row = NULL;
     unsigned side = 0;
     struct merge merge;
@@ -101,20 +143,11 @@ static bool fill_index(struct journal *journal, struct pair *pair, struct error 
 
     if (!merge_init(&merge, pair->volumes[0].db, pair->volumes[1].db, &journal->shape, error))
         return false;
-    while ((ok = merge_next(&merge, &row, &side, error)) && row) {
-        const struct index_subject who = { row->account, row->subject };
-
-        if (row->seq < pair->first_seq + pair->index.row_count || who.account == 0)
-            ok = error_set(error, ERROR_CORRUPT, "a volume holds a row that cannot be its, or one number twice");
-        else if (!index_reserve(&pair->index, row->seq, 1))
-            ok = error_set(error, ERROR_INTERNAL, "out of memory for the index of events");
-        if (!ok)
+    while ((ok = merge_next(&merge, &row, &side, error)) && row)
+        if (!(ok = fill_row(&fill, row, side, error) && messages_load_row(load, row->message, row->received_ms, error)))
             break;
-        index_publish(&pair->index, row->seq, side, &who, 1);
-        pair->rows++;
-    }
     merge_clear(&merge);
-    return ok;
+    return ok && flush(&fill, error);
 }
 
 bool pair_open(struct journal *journal, const struct catalogued entries[2], struct anchor anchor, struct pair **out,
@@ -133,7 +166,7 @@ bool pair_open(struct journal *journal, const struct catalogued entries[2], stru
              volume_header_check(volume->number, &volume->header, &journal->ledger, anchor, error) &&
              db_settle(volume->db, DB_SETTLE_EMPTY, NULL, error);
     }
-    if (ok && fill_index(journal, pair, error)) {
+    if (ok) {
         *out = pair;
         return true;
     }
@@ -191,6 +224,8 @@ static bool next_pair(struct journal *journal, int64_t now_ms, struct error *err
 bool journal_rotate(struct journal *journal, int64_t now_ms, struct error *error)
 {
     assert(!journal->staging.open);
+    recent_tend(journal->recent, now_ms);
+    messages_publish(journal);
     if (!journal->closing && is_due(journal, now_ms) && !next_pair(journal, now_ms, error))
         return error_within(error, "rotate");
     pthread_mutex_lock(&journal->mutex);
@@ -215,7 +250,7 @@ static bool remove_from_built(struct journal *journal, const char *path, struct 
 
         if (when_monotonic_us() > until_us)
             return error_set(error, ERROR_BUSY, "more was erased than goes from a closed volume at once");
-        if (!closed_remove(path, build->removed[build->removed_count - 1], REMOVE_STEP, &removed, error))
+        if (!closed_remove(NULL, path, build->removed[build->removed_count - 1], REMOVE_STEP, &removed, error))
             return false;
         build->rows -= removed;
         if (removed == REMOVE_STEP)

@@ -14,6 +14,20 @@ struct removal {
     bool left;
 };
 
+/* The ids of messages that have still to be remembered, of rows that are about to go. */
+struct young {
+    const struct journal *journal;
+    int64_t now_ms;
+    struct kept_id *list;
+    size_t count;
+};
+
+static void note_young(struct young *young, int64_t message, int64_t received_ms)
+{
+    if (message_is_young(young->journal, (uint64_t)message, received_ms, young->now_ms))
+        young->list[young->count++] = (struct kept_id){ (uint64_t)message, received_ms };
+}
+
 /* ---- pairs ---- */
 
 /* Keeps the checkpointer away from both files; false when it is at one of them. */
@@ -55,6 +69,46 @@ static bool has_file(const struct index_place *places, size_t count, unsigned fi
     return false;
 }
 
+static bool take_young(void *arg, const struct row *row, struct error *error)
+{
+    (void)error;
+    note_young(arg, row_integer(row, 0), row_integer(row, 1));
+    return true;
+}
+
+static bool find_young(struct journal *journal, struct pair *pair, const struct index_place *places, size_t count,
+                       struct young *young, struct error *error)
+{
+    for (unsigned file = 0; file < 2; file++) {
+        struct volume *volume = &pair->volumes[file];
+
+        if (!has_file(places, count, file))
+            continue;
+        if (!journal_recover(journal, volume, error))
+            return false;
+        for (size_t i = 0; i < count; i++)
+            if (places[i].file == file && !db_run(volume->db, SQL("SELECT message, received FROM event WHERE seq = $1"),
+                                                  DB_PARAMS(DB_INTEGER(places[i].seq)), take_young, young, error))
+                return false;
+    }
+    return true;
+}
+
+/* Before the rows go, so that no crash comes in between. */
+static bool keep_young(struct journal *journal, struct pair *pair, const struct index_place *places, size_t count,
+                       struct error *error)
+{
+    struct young young = { .journal = journal, .now_ms = when_now(journal->clock) };
+
+    young.list = calloc(count, sizeof(*young.list));
+    if (!young.list)
+        return error_set(error, ERROR_INTERNAL, "out of memory to remove events");
+    bool ok = find_young(journal, pair, places, count, &young, error) &&
+              messages_keep(journal, young.list, young.count, error);
+    free(young.list);
+    return ok;
+}
+
 /* One file's part, in one transaction of its own. */
 static bool remove_from_file(struct journal *journal, struct volume *volume, unsigned file,
                              const struct index_place *places, size_t count, struct error *error)
@@ -82,7 +136,8 @@ static bool remove_places(struct removal *removal, struct pair *pair, const stru
         removal->left = true;
         return true;
     }
-    bool ok = remove_from_file(journal, &pair->volumes[0], 0, places, count, error) &&
+    bool ok = keep_young(journal, pair, places, count, error) &&
+              remove_from_file(journal, &pair->volumes[0], 0, places, count, error) &&
               remove_from_file(journal, &pair->volumes[1], 1, places, count, error);
     give_pair(journal, pair);
     if (!ok)
@@ -177,6 +232,7 @@ struct found {
 struct finding {
     struct found *list;
     size_t count;
+    struct young young; /* without a journal: those are kept already */
 };
 
 static bool take_found(void *arg, const struct row *row, struct error *error)
@@ -185,6 +241,8 @@ static bool take_found(void *arg, const struct row *row, struct error *error)
 
     (void)error;
     finding->list[finding->count++] = (struct found){ (uint64_t)row_integer(row, 0), (uint32_t)row_integer(row, 1) };
+    if (finding->young.journal)
+        note_young(&finding->young, row_integer(row, 2), row_integer(row, 3));
     return true;
 }
 
@@ -198,30 +256,43 @@ static bool delete_found(struct db *db, struct index_subject who, const struct f
     return true;
 }
 
-static bool remove_in(struct db *db, struct index_subject who, int64_t max, struct finding *finding,
-                      struct error *error)
+static bool remove_in(struct journal *keeper, struct db *db, struct index_subject who, int64_t max,
+                      struct finding *finding, struct error *error)
 {
     if (!db_begin(db, error))
         return false;
-    if (db_run(db, SQL("SELECT seq, name FROM event WHERE account = $1 AND subject = $2 LIMIT $3"),
+    if (db_run(db, SQL("SELECT seq, name, message, received FROM event WHERE account = $1 AND subject = $2 LIMIT $3"),
                DB_PARAMS(DB_INTEGER(who.account), DB_INTEGER(who.subject), DB_INTEGER(max)), take_found, finding,
                error) &&
+        (!keeper || messages_keep(keeper, finding->young.list, finding->young.count, error)) &&
         delete_found(db, who, finding, error) && db_commit(db, error))
         return true;
     db_rollback(db);
     return false;
 }
 
-bool closed_remove(const char *path, struct index_subject who, int64_t max, int64_t *removed, struct error *error)
+static bool finding_init(struct finding *finding, struct journal *keeper, int64_t max, struct error *error)
 {
-    struct finding finding = { .list = calloc((size_t)max, sizeof(*finding.list)) };
+    *finding = (struct finding){ .list = calloc((size_t)max, sizeof(*finding->list)) };
+    if (keeper) {
+        finding->young = (struct young){ .journal = keeper, .now_ms = when_now(keeper->clock) };
+        finding->young.list = calloc((size_t)max, sizeof(*finding->young.list));
+    }
+    return (finding->list && (!keeper || finding->young.list)) ||
+           error_set(error, ERROR_INTERNAL, "out of memory to remove events");
+}
+
+bool closed_remove(struct journal *keeper, const char *path, struct index_subject who, int64_t max, int64_t *removed,
+                   struct error *error)
+{
+    struct finding finding;
     struct db *db = NULL;
 
-    if (!finding.list)
-        return error_set(error, ERROR_INTERNAL, "out of memory to remove events");
-    bool ok = db_open_sqlite(path, DB_REST, &db, error) && remove_in(db, who, max, &finding, error);
+    bool ok = finding_init(&finding, keeper, max, error) && db_open_sqlite(path, DB_REST, &db, error) &&
+              remove_in(keeper, db, who, max, &finding, error);
     db_close(db);
     free(finding.list);
+    free(finding.young.list);
     *removed = ok ? (int64_t)finding.count : 0;
     return ok;
 }
@@ -261,7 +332,7 @@ static bool change_closed(struct removal *removal, struct closed_volume *closed,
 {
     struct volume_header header;
     struct error ignored = { 0 };
-    bool ok = closed_remove(closed->path, removal->who, removal->budget, removed, error);
+    bool ok = closed_remove(removal->journal, closed->path, removal->who, removal->budget, removed, error);
 
     closed->change++;
     closed->unsound = !ok && !closed_settle(closed->path, &header, &ignored);

@@ -78,6 +78,7 @@ static bool journal_begin(struct journal *journal, struct error *error)
     if (!journal_recover(journal, volume, error) || !db_begin(volume->db, error))
         return error_within(error, "journal");
     journal->staging.open = true;
+    journal->staging.message_mark = recent_mark(journal->recent);
     return true;
 }
 
@@ -93,8 +94,12 @@ bool journal_append(struct journal *journal, struct event_row *row, struct error
         !salts_number(&volume->salts, volume->db, row->nonce.salt, &salt, error))
         return false;
     row->seq = journal->next_seq + staging->count;
+    if (row->message && !recent_reserve(journal->recent))
+        return error_set(error, ERROR_INTERNAL, "out of memory for the ids of messages");
     if (!event_insert(volume->db, row, salt, error))
         return false;
+    if (row->message && !recent_has(journal->recent, row->message))
+        recent_add(journal->recent, row->message, row->received_ms);
     staging->rows[staging->count++] = (struct index_subject){ row->account, row->subject };
     if (row->subject > staging->highest_ordinal)
         staging->highest_ordinal = row->subject;
@@ -161,6 +166,7 @@ static void publish(struct journal *journal)
     staging->answer_count = 0;
     staging->highest_ordinal = 0;
     staging->open = false;
+    messages_publish(journal);
 }
 
 bool journal_commit(struct journal *journal, struct anchor anchor, struct error *error)
@@ -198,6 +204,7 @@ void journal_rollback(struct journal *journal)
         return;
     db_rollback(volume->db);
     salts_rollback(&volume->salts);
+    recent_cut(journal->recent, staging->message_mark);
     staging->open = false;
     staging->count = 0;
     staging->highest_ordinal = 0;

@@ -41,6 +41,44 @@ bool profiles_expire_answers(struct profiles *profiles, int64_t before_ms, struc
                                                      DB_PARAMS(DB_INTEGER(before_ms)), NULL, NULL, error);
 }
 
+bool profiles_keep_message(struct profiles *profiles, uint64_t message, int64_t until_ms, struct error *error)
+{
+    int64_t until = (until_ms + WHEN_MINUTE - 1) / WHEN_MINUTE * WHEN_MINUTE;
+
+    return profiles_begin(profiles, error) &&
+           db_run(profiles_db(profiles),
+                  SQL("INSERT INTO message (message, until) VALUES ($1, $2)"
+                      " ON CONFLICT (message) DO UPDATE SET until = excluded.until"),
+                  DB_PARAMS(DB_INTEGER(message), DB_INTEGER(until)), NULL, NULL, error);
+}
+
+struct messages {
+    kept_message *each;
+    void *arg;
+};
+
+static bool take_message(void *arg, const struct row *row, struct error *error)
+{
+    const struct messages *messages = arg;
+
+    return messages->each(messages->arg, (uint64_t)row_integer(row, 0), row_integer(row, 1), error);
+}
+
+bool profiles_messages(struct profiles *profiles, int64_t now_ms, kept_message *each, void *arg, struct error *error)
+{
+    struct messages messages = { each, arg };
+
+    return db_run(profiles_db(profiles), SQL("SELECT message, until FROM message WHERE until > $1 ORDER BY until"),
+                  DB_PARAMS(DB_INTEGER(now_ms)), take_message, &messages, error);
+}
+
+bool profiles_expire_messages(struct profiles *profiles, int64_t now_ms, struct error *error)
+{
+    return profiles_begin(profiles, error) &&
+           db_run(profiles_db(profiles), SQL("DELETE FROM message WHERE until <= $1"), DB_PARAMS(DB_INTEGER(now_ms)),
+                  NULL, NULL, error);
+}
+
 struct seen {
     profile_seen *each;
     void *arg;

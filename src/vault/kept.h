@@ -1,5 +1,5 @@
-/* Answers kept in profiles.db for callers that repeat an x-request-id (those of events stand in the volumes), and who
- * has parked data. */
+/* Answers kept in profiles.db for callers that repeat an x-request-id (those of events stand in the volumes), ids of
+ * messages without a row, and who has parked data. */
 #ifndef HABEAS_VAULT_KEPT_H
 #define HABEAS_VAULT_KEPT_H
 
@@ -11,6 +11,13 @@ bool profiles_keep_answer(struct profiles *profiles, uint32_t account, const uns
 bool profiles_answers(struct profiles *profiles, int64_t since_ms, journal_answer *each, void *arg,
                       struct error *error);
 bool profiles_expire_answers(struct profiles *profiles, int64_t before_ms, struct error *error);
+
+/* The keyed hash of a message id that no row tells, until that time (kept to the minute). */
+bool profiles_keep_message(struct profiles *profiles, uint64_t message, int64_t until_ms, struct error *error);
+/* Those that are kept beyond `now_ms`, by rising `until_ms`. */
+typedef bool kept_message(void *arg, uint64_t message, int64_t until_ms, struct error *error);
+bool profiles_messages(struct profiles *profiles, int64_t now_ms, kept_message *each, void *arg, struct error *error);
+bool profiles_expire_messages(struct profiles *profiles, int64_t now_ms, struct error *error);
 
 /* Ordinals from `first` on that have a profile, in order. */
 typedef void profile_seen(void *arg, uint32_t ordinal);

@@ -23,6 +23,7 @@ struct turn {
     struct seat *seat; /* the writer's own */
     struct json_parser *parser;
     int64_t now_ms;
+    uint64_t message_mark; /* ids of messages noted from here on belong to the open transaction of profiles.db */
 };
 
 struct command;

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "vault/kept.h"
+#include "vault/recent.h"
 #include "work/engine_inside.h"
 
 #define MIB ((int64_t)1024 * 1024)
@@ -26,7 +27,7 @@ void engine_defaults(struct engine_options *options)
         .cancel_window_ms = 7 * WHEN_DAY,
         .queue_max_bytes = 64 * MIB,
         .reserve_bytes = 32 * MIB,
-        .journal = { .log_bytes = 16 * MIB, .pair_rows = 4000000 },
+        .journal = { .log_bytes = 16 * MIB, .pair_rows = 4000000, .message_ids = RECENT_MAX, .message_ms = WHEN_DAY },
         .clock = &plain_clock,
         .jobs = no_jobs,
     };
@@ -459,6 +460,7 @@ void engine_counts(struct engine *engine, struct engine_counts *out)
     (void)pthread_mutex_unlock(&engine->mutex);
     out->is_full = atomic_load(&engine->disk_is_low);
     out->events_accepted = atomic_load(&engine->tallies[TALLY_EVENTS_ACCEPTED]);
+    out->events_repeated = atomic_load(&engine->tallies[TALLY_EVENTS_REPEATED]);
     out->events_refused = atomic_load(&engine->tallies[TALLY_EVENTS_REFUSED]);
     out->users_accepted = atomic_load(&engine->tallies[TALLY_USERS_ACCEPTED]);
     out->users_refused = atomic_load(&engine->tallies[TALLY_USERS_REFUSED]);

@@ -75,12 +75,19 @@ void engine_give_reader(struct engine *engine, struct reader *reader);
 /* Figures for /metrics and /readyz. */
 struct engine_counts {
     uint64_t groups, commands, failed_groups;
-    uint64_t events_accepted, events_refused, users_accepted, users_refused;
+    uint64_t events_accepted, events_repeated, events_refused, users_accepted, users_refused;
     int64_t queue_bytes, commit_us_last, commit_us_max, commit_us_total;
     bool is_ready, is_full;
 };
 void engine_counts(struct engine *engine, struct engine_counts *out);
-enum engine_tally { TALLY_EVENTS_ACCEPTED, TALLY_EVENTS_REFUSED, TALLY_USERS_ACCEPTED, TALLY_USERS_REFUSED, TALLIES };
+enum engine_tally {
+    TALLY_EVENTS_ACCEPTED,
+    TALLY_EVENTS_REPEATED, /* of the accepted ones */
+    TALLY_EVENTS_REFUSED,
+    TALLY_USERS_ACCEPTED,
+    TALLY_USERS_REFUSED,
+    TALLIES
+};
 void engine_tally(struct engine *engine, enum engine_tally tally, uint64_t count);
 
 #endif

@@ -63,6 +63,7 @@ static bool ledger_part(struct turn *turn, struct command *command, struct error
 
 static bool profiles_part(struct turn *turn, struct command *command, struct error *error)
 {
+    uint64_t mark = journal_message_mark(turn->journal);
     struct error closing = { 0 };
 
     if (!profiles_part_begin(turn->profiles, error))
@@ -70,7 +71,10 @@ static bool profiles_part(struct turn *turn, struct command *command, struct err
     bool ok = command->kind->in_profiles(turn, command, error);
     if (!profiles_part_end(turn->profiles, ok, &closing) && ok)
         *error = closing;
-    return ok && closing.code == ERROR_NONE;
+    ok = ok && closing.code == ERROR_NONE;
+    if (!ok)
+        journal_cut_messages(turn->journal, mark);
+    return ok;
 }
 
 static bool volume_part(struct turn *turn, struct command *command, struct error *error)
@@ -85,6 +89,7 @@ static bool begin_ledger(struct turn *turn, struct error *error)
 
 static bool begin_profiles(struct turn *turn, struct error *error)
 {
+    turn->message_mark = journal_message_mark(turn->journal);
     return profiles_begin(turn->profiles, error);
 }
 
@@ -123,6 +128,7 @@ static void undo_ledger(struct turn *turn)
 static void undo_profiles(struct turn *turn)
 {
     profiles_rollback(turn->profiles);
+    journal_cut_messages(turn->journal, turn->message_mark);
 }
 
 static void undo_volume(struct turn *turn)

@@ -14,7 +14,7 @@ const EVENTS = 3;
 /** More calls than any path makes. */
 const CALLS_MAX = 400;
 
-const event = (userId, n) => ({ userId, eventName: 'Viewed', eventData: { n } });
+const event = (userId, n) => ({ userId, eventName: 'Viewed', eventData: { n }, messageId: `${userId} ${n}` });
 
 async function makePerson(client, id) {
   const made = await client.user({ userId: id, email: `${id}@example.test`, attributes: { n: 1 } });
@@ -85,6 +85,8 @@ const paths = {
       await untilDone(client, `erase ${id}`);
       const { data } = client.server;
       assert.deepEqual(await leftOf(client.server, kept.traces, [join(data, 'ledger'), join(data, 'vault')]), [], id);
+      await succeeded(client.bulkEvents([0, 1, 2].map((n) => event(id, n))));
+      assert.equal(await readStatus(client, id), 404, `${id}: a retry brought an erased event back`);
       return true;
     },
     untouched: async (client, id) => {

@@ -11,6 +11,7 @@
 #include "world.h"
 
 static const uint32_t person = 2;
+#define FIRST_ID UINT64_C(1000000)
 
 /* Puts the fault between the journal and the written file; the true handle stays the test's to close. */
 static struct db *put_fault(struct world *world, struct faulty_db *faulty, int64_t nth)
@@ -37,9 +38,11 @@ static bool try_group(struct world *world, struct error *error)
 {
     static const unsigned char mark[16] = { 1 };
 
-    for (int i = 0; i < 5; i++) {
+    for (uint64_t i = 0; i < 5; i++) {
         unsigned char bytes[WORLD_MARK_LEN];
-        struct event_row row = { .account = 1, .subject = person, .name = 1, .message = 1000, .body = { 0 } };
+        struct event_row row = {
+            .account = 1, .subject = person, .name = 1, .received_ms = when_now(&world->clock), .message = FIRST_ID + i
+        };
 
         world_mark(1000, bytes);
         memset(row.nonce.salt, 0x77, sizeof(row.nonce.salt));
@@ -49,6 +52,16 @@ static bool try_group(struct world *world, struct error *error)
     }
     return journal_keep_answer(world->journal, 1, mark, 5, STR("answer"), error) &&
            journal_commit(world->journal, world->anchor, error);
+}
+
+/* How many of the group's ids are known. */
+static int64_t ids_known(const struct world *world)
+{
+    int64_t count = 0;
+
+    for (uint64_t i = 0; i < 5; i++)
+        count += journal_has_message(world->journal, FIRST_ID + i);
+    return count;
 }
 
 static int64_t rows_of_person(struct world *world)
@@ -94,11 +107,14 @@ static void a_group_is_whole_or_absent_whichever_call_fails(void **state)
         take_fault(&world, &faulty, inner);
         assert_false(journal_has_work(world.journal));
         assert_int_equal(rows_of_person(&world), before + (done ? 5 : 0));
+        assert_int_equal(ids_known(&world), done ? 5 : 0);
         if (!done && !try_group(&world, &error)) /* the next group is whole again */
             fail_msg("after a fault in call %lld: %s", (long long)nth, error.text);
         assert_int_equal(rows_of_person(&world), before + 5);
+        assert_int_equal(ids_known(&world), 5);
         world_reopen(&world);
         assert_int_equal(rows_of_person(&world), before + 5);
+        assert_int_equal(ids_known(&world), 5);
         assert_true(journal_answers(world.journal, 0, count_answer, &answers, &error));
         assert_int_equal(answers, 1);
         world_remove(&world);
@@ -120,6 +136,7 @@ static void a_removal_is_repeated_whichever_call_fails(void **state)
 
         world_make(&world);
         world.limits.log_bytes = 1 << 24; /* all rows in one file */
+        world.received_from_ms = when_now(&world.clock);
         assert_true(world_open(&world, &error));
         world_fill(&world, 90, 5);
         struct db *inner = put_fault(&world, &faulty, nth);
@@ -133,6 +150,9 @@ static void a_removal_is_repeated_whichever_call_fails(void **state)
         assert_int_equal(rows_of_person(&world), 0);
         assert_int_equal(world_traces(&world, true), 0);
         assert_true(world_reads_back(&world, 1, &(uint32_t){ 3 }, 1, 10, false));
+        world_reopen(&world);
+        for (uint64_t id = 1; id < 90; id++)
+            assert_true(journal_has_message(world.journal, id));
         world_remove(&world);
     }
     assert_true(struck > 5);

@@ -455,6 +455,174 @@ static void answers_stand_with_their_effect_and_live_four_hours(void **state)
     world_remove(&world);
 }
 
+/* ---- ids of messages ---- */
+
+static void begin_now(struct world *world, int64_t message_ms)
+{
+    struct error error = { 0 };
+
+    world_make(world);
+    world->received_from_ms = when_now(&world->clock);
+    world->limits.message_ms = message_ms;
+    must(world_open(world, &error), &error);
+}
+
+/* Row n has the id n; 0 is none. */
+static void expect_ids(const struct world *world, uint64_t from, uint64_t to)
+{
+    struct journal_counts counts;
+
+    for (uint64_t id = 1; id < world->count + 100; id++)
+        if (journal_has_message(world->journal, id) != (id >= from && id < to))
+            fail_msg("id %llu of %llu up to %llu", (unsigned long long)id, (unsigned long long)from,
+                     (unsigned long long)to);
+    journal_counts(world->journal, &counts);
+    assert_int_equal(counts.message_ids, to - from);
+}
+
+static void an_id_comes_and_goes_with_its_row(void **state)
+{
+    struct world world;
+    struct journal_counts counts;
+
+    (void)state;
+    begin_now(&world, WHEN_DAY);
+    world_fill(&world, 100, 5);
+    expect_ids(&world, 1, 100);
+    world_add(&world, 1, 1);
+    assert_true(journal_has_message(world.journal, 100)); /* so a second one in the same group is a repeat */
+    journal_counts(world.journal, &counts);
+    assert_int_equal(counts.message_ids, 99);
+    world_rollback(&world);
+    expect_ids(&world, 1, 100);
+    world_add(&world, 1, 1);
+    world_commit(&world);
+    expect_ids(&world, 1, 101);
+    world_add(&world, 1, 1);
+    world_reopen(&world); /* uncommitted */
+    world.count = world.committed;
+    expect_ids(&world, 1, 101);
+    world_remove(&world);
+}
+
+static void ids_outlive_rows_and_volumes(void **state)
+{
+    static const enum stage stages[] = { OPEN, CLOSING, BUILT, CLOSED };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(stages); i++) {
+        struct world world;
+        struct error error = { 0 };
+
+        begin_now(&world, 10 * WHEN_DAY);
+        world_fill(&world, 2000, 10);
+        reach(&world, stages[i]);
+        if (stages[i] == BUILT) /* a copy stands in the new file */
+            must(journal_remove(world.journal, 1, 4, 1000, &(int64_t){ 0 }, &(bool){ false }, &error), &error);
+        if (stages[i] == BUILT)
+            must(journal_swap(world.journal, &error), &error);
+        for (uint32_t subject = 2; subject <= 8; subject++)
+            world_erase(&world, 1, subject);
+        expect_ids(&world, 1, 2000);
+        world_reopen(&world);
+        must(journal_build(world.journal, &(bool){ false }, &error), &error); /* what is left in between */
+        must(journal_swap(world.journal, &error), &error);
+        expect_ids(&world, 1, 2000);
+        world_fill(&world, 100, 10);
+        world_close_pair(&world);
+        world_reopen(&world);
+        expect_ids(&world, 1, 2100);
+        for (uint32_t subject = 1; subject <= 10; subject++)
+            world_erase(&world, 1, subject);
+        world_reopen(&world);
+        expect_ids(&world, 1, 2100);
+        world.clock.shift_ms += 10 * WHEN_DAY;
+        world_reopen(&world);
+        expect_ids(&world, 0, 0);
+        world_remove(&world);
+    }
+}
+
+static void the_newest_ids_of_all_volumes_are_known(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_now(&world, 10 * WHEN_DAY);
+    world.limits.message_ids = 700;
+    world_reopen(&world);
+    for (int i = 0; i < 3; i++) {
+        world_fill(&world, 300, 5);
+        world_close_pair(&world);
+    }
+    expect_ids(&world, 200, 900);
+    world_reopen(&world);
+    expect_ids(&world, 200, 900);
+    world_fill(&world, 500, 5);
+    world_rotate(&world);
+    world_fill(&world, 100, 5);
+    expect_ids(&world, 800, 1500);
+    world_reopen(&world);
+    expect_ids(&world, 800, 1500);
+    world_remove(&world);
+}
+
+static void ids_are_forgotten_by_the_clock(void **state)
+{
+    struct world world;
+    struct error error = { 0 };
+    struct journal_counts counts;
+
+    (void)state;
+    begin_now(&world, WHEN_DAY);
+    world_fill(&world, 50, 5);
+    world.clock.shift_ms += 12 * WHEN_HOUR;
+    world.received_from_ms += 12 * WHEN_HOUR;
+    world_fill(&world, 50, 5);
+    (void)journal_rotate(world.journal, when_now(&world.clock), &error);
+    expect_ids(&world, 1, 100);
+    journal_counts(world.journal, &counts);
+    assert_true(counts.message_reach_ms >= 12 * WHEN_HOUR - WHEN_MINUTE);
+    assert_true(counts.message_reach_ms < 12 * WHEN_HOUR + 2 * WHEN_MINUTE);
+    world.clock.shift_ms += 12 * WHEN_HOUR + 2 * WHEN_MINUTE;
+    (void)journal_rotate(world.journal, when_now(&world.clock), &error);
+    expect_ids(&world, 50, 100);
+    world_reopen(&world);
+    expect_ids(&world, 50, 100);
+    world.clock.shift_ms += WHEN_DAY;
+    (void)journal_rotate(world.journal, when_now(&world.clock), &error);
+    must(error.code == ERROR_NONE, &error);
+    expect_ids(&world, 0, 0);
+    world_remove(&world);
+}
+
+static void an_id_without_a_row_stands_in_profiles(void **state)
+{
+    struct world world;
+    struct error error = { 0 };
+
+    (void)state;
+    begin_now(&world, WHEN_DAY);
+    for (int keep = 0; keep < 2; keep++) {
+        uint64_t mark = journal_message_mark(world.journal);
+
+        must(profiles_begin(world.profiles, &error) &&
+                 journal_note_message(world.journal, 77, world.received_from_ms, &error),
+             &error);
+        assert_true(journal_has_message(world.journal, 77));
+        if (keep) {
+            must(profiles_commit(world.profiles, world.anchor, &error), &error);
+        } else {
+            profiles_rollback(world.profiles);
+            journal_cut_messages(world.journal, mark);
+        }
+        assert_true(journal_has_message(world.journal, 77) == keep);
+        world_reopen(&world);
+        assert_true(journal_has_message(world.journal, 77) == keep);
+    }
+    world_remove(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +640,11 @@ int main(void)
         cmocka_unit_test(a_missing_volume_is_told),
         cmocka_unit_test(a_foreign_or_older_ledger_is_refused),
         cmocka_unit_test(answers_stand_with_their_effect_and_live_four_hours),
+        cmocka_unit_test(an_id_comes_and_goes_with_its_row),
+        cmocka_unit_test(ids_outlive_rows_and_volumes),
+        cmocka_unit_test(the_newest_ids_of_all_volumes_are_known),
+        cmocka_unit_test(ids_are_forgotten_by_the_clock),
+        cmocka_unit_test(an_id_without_a_row_stands_in_profiles),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

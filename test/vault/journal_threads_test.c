@@ -146,7 +146,8 @@ static void readers_see_every_committed_row_while_volumes_come_and_go(void **sta
 
     (void)state;
     world_make(&crowd.world);
-    crowd.world.limits = (struct journal_limits){ .log_bytes = 40 * 1024, .pair_rows = 1500 };
+    crowd.world.limits.log_bytes = 40 * 1024;
+    crowd.world.limits.pair_rows = 1500;
     if (!world_open(&crowd.world, &error))
         fail_msg("%s", error.text);
     write_group(&crowd);

@@ -16,8 +16,11 @@ static void must(bool done, const struct error *error)
 
 void world_make(struct world *world)
 {
-    *world = (struct world){ .limits = { .log_bytes = 64 * 1024, .pair_rows = 1000000 },
-                             .anchor = { .position = 5, .time_ms = 1700000000000 } };
+    *world = (struct world){
+        .limits = { .log_bytes = 64 * 1024, .pair_rows = 1000000, .message_ids = 50000, .message_ms = WHEN_DAY },
+        .received_from_ms = 1700000000000,
+        .anchor = { .position = 5, .time_ms = 1700000000000 }
+    };
     memset(world->ledger.bytes, 0x11, sizeof(world->ledger.bytes));
     world->rows = calloc(WORLD_ROWS_MAX, sizeof(*world->rows));
     assert_non_null(world->rows);
@@ -102,7 +105,7 @@ void world_add(struct world *world, uint32_t account, uint32_t subject)
                              .name = 1 + (uint32_t)(number % 5),
                              .source = 2,
                              .occurred_ms = 1700000000000 + (int64_t)(mix(number) % 100000),
-                             .received_ms = 1700000000000 + (int64_t)number,
+                             .received_ms = world->received_from_ms + (int64_t)number,
                              .message = number,
                              .nonce = { .counter = number } };
 
@@ -256,7 +259,7 @@ static bool is_row(const struct world *world, const struct event_row *row, size_
     body_of(number, body);
     return row->message == number && row->seq == world->rows[number].seq && row->source == 2 &&
            row->nonce.counter == number && row->nonce.salt[0] == 0x40 + number % 3 &&
-           row->received_ms == 1700000000000 + (int64_t)number &&
+           row->received_ms == world->received_from_ms + (int64_t)number &&
            str_equal(row->body, (struct str){ (const char *)body, body_len(number) });
 }
 

@@ -20,6 +20,7 @@ struct world {
     struct journal_reader *reader;
     struct when_clock clock;
     struct journal_limits limits;
+    int64_t received_from_ms; /* of the first row; each is received a millisecond behind the one before */
     struct ledger_id ledger;
     struct anchor anchor;
     struct world_row *rows; /* by number; a row's number stands in its column `message` */

@@ -426,6 +426,75 @@ static void a_commit_that_fails_publishes_nothing_and_says_so(void **state)
     assert_int_equal(late_mark_days(plant), 60);
 }
 
+/* ---- ids of messages that have no row ---- */
+
+struct noting {
+    struct command command;
+    uint64_t message;
+    bool is_bad, was_known;
+};
+
+static bool note_it(struct turn *turn, struct command *command, struct error *error)
+{
+    struct noting *noting = (struct noting *)command;
+
+    noting->was_known = journal_has_message(turn->journal, noting->message);
+    return journal_note_message(turn->journal, noting->message, turn->now_ms, error) &&
+           (!noting->is_bad || error_set(error, ERROR_CONFLICT, "told to fail"));
+}
+
+static bool look_it_up(struct turn *turn, struct command *command, struct error *error)
+{
+    struct noting *noting = (struct noting *)command;
+
+    (void)error;
+    noting->was_known = journal_has_message(turn->journal, noting->message);
+    return true;
+}
+
+static const struct command_kind note_kind = { .name = "note", .lane = LANE_SINGLE, .in_profiles = note_it };
+static const struct command_kind look_kind = { .name = "look", .lane = LANE_SINGLE, .in_profiles = look_it_up };
+
+static struct noting noting(const struct command_kind *kind, uint64_t message)
+{
+    return (struct noting){ .command = { .kind = kind, .phases = PHASE_PROFILES, .bytes = 1 }, .message = message };
+}
+
+static bool is_known(struct plant *plant, uint64_t message)
+{
+    struct noting look = noting(&look_kind, message);
+
+    MUST(engine_call(plant->engine, &look.command, &why));
+    return look.was_known;
+}
+
+static void an_id_that_was_noted_in_vain_is_not_known(void **state)
+{
+    struct plant *plant = *state;
+    struct noting good = noting(&note_kind, 1), bad = noting(&note_kind, 2), lost = noting(&note_kind, 3);
+    struct noting again = noting(&note_kind, 2);
+    struct error error = { 0 };
+
+    open_engine(plant);
+    bad.is_bad = true;
+    MUST(engine_call(plant->engine, &good.command, &why));
+    MUST_NOT(ERROR_CONFLICT, engine_call(plant->engine, &bad.command, &why));
+    assert_false(is_known(plant, 2));
+    atomic_store(&syncs_fail, true);
+    bool ok = engine_call(plant->engine, &lost.command, &error);
+    atomic_store(&syncs_fail, false);
+    assert_false(ok);
+    assert_false(is_known(plant, 3));
+    MUST(engine_call(plant->engine, &again.command, &why));
+    assert_false(again.was_known);
+    for (uint64_t message = 1; message <= 2; message++)
+        assert_true(is_known(plant, message));
+    engine_close(plant->engine);
+    open_engine(plant);
+    for (uint64_t message = 1; message <= 2; message++)
+        assert_true(is_known(plant, message));
+}
+
 /* Readers of accounts go on while the list of them grows. */
 static void *read_accounts(void *arg)
 {
@@ -643,6 +712,7 @@ int main(void)
         WITH_PLANT(a_stop_finishes_what_was_accepted),
         WITH_PLANT(what_a_failed_command_changed_is_undone),
         WITH_PLANT(a_commit_that_fails_publishes_nothing_and_says_so),
+        WITH_PLANT(an_id_that_was_noted_in_vain_is_not_known),
         WITH_PLANT(accounts_are_read_while_others_are_added),
         WITH_PLANT(jobs_run_before_the_engine_is_ready_and_when_woken),
         WITH_PLANT(the_background_goes_on_until_nothing_is_left),
