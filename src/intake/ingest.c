@@ -60,6 +60,9 @@ bool ingest_seal_event(struct ingest *ingest, const struct account *account, str
 
     if (!item_event_body(item, ingest->arena, &body, error))
         return false;
+    body = event_plain(body, item->event_context, ingest->arena);
+    if (!body.at && item->event_context.len > 0)
+        return error_set(error, ERROR_TOO_LARGE, "the request is too large");
     proposal->row = (struct event_row){
         .name = name,
         .source = ingest->source,
@@ -80,15 +83,20 @@ static void await_writer(struct ingest *ingest, unsigned phases)
     ingest->command.phases |= phases;
 }
 
-static bool prepare_event(struct ingest *ingest, struct account *account, struct seat *seat, struct item *item,
-                          struct proposal *proposal, struct error *error)
+static bool prepare_event(struct ingest *ingest, struct account *account, struct seat *seat, uint32_t i,
+                          struct error *error)
 {
+    struct item *item = &ingest->items[i];
+    struct proposal *proposal = &ingest->proposals[i];
     const struct name *name = names_find(&account->names[NAME_EVENT], item->event_name);
     bool known = know_attributes(ingest, account, item);
     struct error denied = { 0 };
 
     proposal->ordinal = account_find(account, &proposal->print);
-    if (!name || !known || !proposal->ordinal || !ingest->source) {
+    bool has_news = ingest_has_news(ingest, i, proposal->ordinal);
+    if (has_news)
+        await_writer(ingest, PHASE_PROFILES);
+    if (has_news || !name || !known || !proposal->ordinal || !ingest->source) {
         await_writer(ingest, PHASE_LEDGER | PHASE_VOLUME);
         return true;
     }
@@ -109,14 +117,29 @@ static bool touches_identity(const struct item *item)
     return false;
 }
 
-static void prepare_user(struct ingest *ingest, struct account *account, struct item *item, struct proposal *proposal)
+static void prepare_user(struct ingest *ingest, struct account *account, uint32_t i)
 {
+    struct item *item = &ingest->items[i];
+    struct proposal *proposal = &ingest->proposals[i];
     bool known = know_attributes(ingest, account, item);
 
     proposal->ordinal = account_find(account, &proposal->print);
     await_writer(ingest, PHASE_PROFILES);
-    if (!known || !proposal->ordinal || !ingest->source || item->opt_in_count > 0 || touches_identity(item))
+    bool has_news = ingest_has_news(ingest, i, proposal->ordinal);
+    if (has_news || !known || !proposal->ordinal || !ingest->source || item->opt_in_count > 0 || touches_identity(item))
         await_writer(ingest, PHASE_LEDGER);
+}
+
+/* Whoever asked not to be recorded is not recorded under a second id either. */
+static bool is_beside_suppressed(const struct ingest *ingest, const struct account *account, struct seat *seat,
+                                 const struct item *item)
+{
+    struct fingerprint print;
+
+    if (item->beside.len == 0 || account->suppressed.count == 0)
+        return false;
+    print = seat_fingerprint(seat, account, IDENTITY_ANONYMOUS, item->beside);
+    return marks_judge(account, &print, WHEN_NONE, ingest->origin.received_ms) == MARK_DROP;
 }
 
 static bool prepare_item(struct ingest *ingest, struct account *account, struct seat *seat, uint32_t i,
@@ -130,13 +153,14 @@ static bool prepare_item(struct ingest *ingest, struct account *account, struct 
         return true;
     }
     proposal->print = seat_fingerprint(seat, account, item->id_kind, item->id);
-    if (marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP) {
+    if (is_beside_suppressed(ingest, account, seat, item) ||
+        marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP) {
         proposal->state = PROPOSAL_DROPPED;
         return true;
     }
     if (item->kind == ITEM_EVENT)
-        return prepare_event(ingest, account, seat, item, proposal, error);
-    prepare_user(ingest, account, item, proposal);
+        return prepare_event(ingest, account, seat, i, error);
+    prepare_user(ingest, account, i);
     return true;
 }
 
@@ -235,7 +259,9 @@ static bool make_rows(struct turn *turn, struct ingest *ingest, struct account *
 {
     for (uint32_t i = 0; i < ingest->count; i++) {
         struct proposal *proposal = &ingest->proposals[i];
-        if (proposal->state == PROPOSAL_OPEN && !seal_now(turn, ingest, account, &ingest->items[i], proposal, error))
+        struct item *item = &ingest->items[i]; /* a user has no row */
+        if (item->kind == ITEM_EVENT && proposal->state == PROPOSAL_OPEN &&
+            !seal_now(turn, ingest, account, item, proposal, error))
             return false;
     }
     return !ingest->keeps_answer || ingest->make_answer(ingest, account, error);

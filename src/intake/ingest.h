@@ -5,6 +5,7 @@
 #define HABEAS_INTAKE_INGEST_H
 
 #include "intake/item.h"
+#include "intake/seen.h"
 #include "vault/event.h"
 #include "work/engine.h"
 
@@ -20,6 +21,7 @@ struct proposal {
     enum proposal_state state;
     struct fingerprint print;
     uint32_t ordinal, generation;
+    bool tells; /* what it tells about the person beside was written */
     struct event_row row;
 };
 
@@ -41,8 +43,10 @@ struct ingest {
     struct proposal *proposals;
     uint32_t count;
     struct ignored_list ignored;
-    bool made_record;     /* of somebody new, in this command */
-    uint64_t parked_mark; /* of an item that was parked, for its row where no message id stands; else 0 */
+    struct seen *seen;         /* what of devices and consent is recorded already; NULL: nothing is known to be */
+    const struct item *teller; /* while preparing: the last item that told something about its person beside */
+    bool made_record;          /* of somebody new, in this command */
+    uint64_t parked_mark;      /* of an item that was parked, for its row where no message id stands; else 0 */
     /* For callers that repeat an x-request-id: written in the command's home, with its effect. */
     bool keeps_answer;
     unsigned char answer_mark[16];
@@ -55,6 +59,8 @@ extern const struct command_kind ingest_single, ingest_bulk;
 /* Checks and seals what the memory allows, on a server thread. `items` come from a dialect. False when the arena is full.
  * Afterwards command.phases is 0 when there is nothing to commit. */
 bool ingest_prepare(struct ingest *ingest, struct ledger *ledger, struct seat *seat, struct error *error);
+/* Once it is durable: what of devices and consent need not be written again. */
+void ingest_remember(const struct ingest *ingest);
 /* How many items of a kind were refused or taken, once everything is done. */
 uint32_t ingest_count(const struct ingest *ingest, enum item_kind kind, bool refused);
 uint32_t ingest_refused(const struct ingest *ingest);

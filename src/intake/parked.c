@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "intake/ingest.h"
 #include "intake/ingest_inside.h"
+#include "intake/segment.h"
 #include "intake/webengage.h"
 #include "vault/kept.h"
 
@@ -161,24 +162,36 @@ static uint64_t message_of(struct replay *replay, const struct ingest *ingest)
     return message;
 }
 
-static bool take_in(struct replay *replay, const struct sealed_record *record, struct str plain, struct error *error)
+/* In the words of the dialect in which it came, told by the first letter. */
+static bool translate(struct replay *replay, const struct sealed_record *record, struct str plain,
+                      struct ingest *ingest, struct error *error)
 {
     const struct webengage_call call = { .kind = plain.at[0] == 'e' ? ITEM_EVENT : ITEM_USER };
-    struct ingest ingest = { .command = { .kind = &ingest_single, .bytes = plain.len }, .arena = &replay->arena };
     struct str raw = { arena_bytes(&replay->arena, plain.len + JSON_PADDING), plain.len - 1 };
+    struct json_parser *parser = replay->reader->parser;
     const struct json *body;
 
     if (!raw.at)
         return error_set(error, ERROR_TOO_LARGE, "a parked item is too large");
     memcpy((char *)raw.at, plain.at + 1, raw.len);
     memset((char *)raw.at + raw.len, 0, JSON_PADDING);
+    if (plain.at[0] == 's')
+        return segment_parked(parser, raw, record->received_ms, &replay->arena, &ingest->items, &ingest->count, error);
+    body = json_read(parser, &replay->arena, raw, error);
+    return body && webengage_items(&call, body, record->received_ms, &replay->arena, &ingest->items, &ingest->count,
+                                   &ingest->ignored, error);
+}
+
+static bool take_in(struct replay *replay, const struct sealed_record *record, struct str plain, struct error *error)
+{
+    struct ingest ingest = { .command = { .kind = &ingest_single, .bytes = plain.len }, .arena = &replay->arena };
+
     set_origin(&ingest, engine_ledger(replay->engine), record);
     ingest.ignored.end = &ingest.ignored.first;
-    body = json_read(replay->reader->parser, &replay->arena, raw, error);
-    if (!body || !webengage_items(&call, body, record->received_ms, &replay->arena, &ingest.items, &ingest.count,
-                                  &ingest.ignored, error))
+    if (!translate(replay, record, plain, &ingest, error))
         return false;
-    if (call.kind == ITEM_EVENT && ingest.count == 1 && was_written(replay, record, message_of(replay, &ingest)))
+    if (ingest.count == 1 && ingest.items[0].kind == ITEM_EVENT &&
+        was_written(replay, record, message_of(replay, &ingest)))
         return true;
     if (!ingest_prepare(&ingest, engine_ledger(replay->engine), replay->reader->seat, error))
         return false;

@@ -3,6 +3,7 @@
 #include "intake/webengage.h"
 
 #include "intake/attributes.h"
+#include "intake/twins.h"
 #include "intake/webengage_parts.h"
 
 enum { MESSAGE_ID_MAX = 100, EVENT_NAME_POINTS_MAX = 50 };
@@ -200,6 +201,7 @@ static bool translate(const struct json *object, int64_t received_ms, struct are
     struct translation translation = { .received_ms = received_ms, .arena = arena, .ignored = ignored, .item = item };
 
     item->raw = object->raw;
+    item->park_head = item->kind == ITEM_EVENT ? STR("e") : STR("u");
     item->occurred_ms = WHEN_NONE;
     item->consent.when_ms = WHEN_NONE;
     if (take_item(&translation, object))
@@ -235,39 +237,6 @@ static const struct json *list_of(const struct json *body, struct str name, stru
     return NULL;
 }
 
-static bool stands_in(const struct json_twin *twin, const struct json *node)
-{
-    return twin->at >= node->raw.at && twin->at < node->raw.at + node->raw.len;
-}
-
-/* The text goes back to the caller alone, so it may hold a name that was sent. */
-static bool refuse_twin(const struct json_twin *twin, struct error *error)
-{
-    if (twin->name.len > 100)
-        return error_set(error, ERROR_INVALID, "a name stands twice in one object");
-    return error_set(error, ERROR_INVALID, "%.*s: stands twice in one object", STR_ARG(twin->name));
-}
-
-static bool refuse_twin_in(const struct json_twin *twin, const struct json *node, struct error *error)
-{
-    for (; twin; twin = twin->next) {
-        if (stands_in(twin, node)) {
-            (void)refuse_twin(twin, error);
-            return true;
-        }
-    }
-    return false;
-}
-
-/* One that stands in no item refuses the whole. */
-static bool check_twins_outside(const struct json_twin *twin, const struct json *list, struct error *error)
-{
-    for (; twin; twin = twin->next)
-        if (!stands_in(twin, list))
-            return refuse_twin(twin, error);
-    return true;
-}
-
 static bool take_list(const struct webengage_call *call, const struct json *list, int64_t received_ms,
                       struct arena *arena, struct item *items, struct ignored_list *ignored)
 {
@@ -276,7 +245,7 @@ static bool take_list(const struct webengage_call *call, const struct json *list
     for (const struct json *node = json_first(list); node; node = json_next(list, node), index++) {
         items[index].kind = call->kind;
         items[index].index = index;
-        if (refuse_twin_in(call->twins, node, &items[index].refused))
+        if (twins_refuse_in(call->twins, node, &items[index].refused))
             continue;
         if (!translate(node, received_ms, arena, &items[index], ignored))
             return false;
@@ -291,7 +260,7 @@ static bool take_bulk(const struct webengage_call *call, const struct json *body
     const struct json *list =
         list_of(body, call->kind == ITEM_EVENT ? STR("events") : STR("users"), arena, ignored, error);
 
-    if (!list || !check_twins_outside(call->twins, list, error))
+    if (!list || !twins_check_outside(call->twins, list, error))
         return false;
     struct item *made = ARENA_NEW(arena, struct item, list->count);
     if (!made || !take_list(call, list, received_ms, arena, made, ignored))
@@ -310,7 +279,7 @@ static bool take_single(const struct webengage_call *call, const struct json *bo
     if (!item)
         return set_full(error);
     if (call->twins)
-        return refuse_twin(call->twins, error);
+        return twins_refuse(call->twins, error);
     item->kind = call->kind;
     (void)translate(body, received_ms, arena, item, ignored);
     if (item->refused.code != ERROR_NONE) {
