@@ -7,7 +7,7 @@ build_packages=(gcc g++ libc6-dev meson ninja-build pkgconf libmicrohttpd-dev li
 # To run every test as well.
 # shellcheck disable=SC2034 # used by test.sh
 test_packages=(make clang clang-format shellcheck libcmocka-dev libjansson-dev nginx-light openssl systemd procps strace
-    sqlite3 mount e2fsprogs)
+    sqlite3 mount e2fsprogs chromium)
 
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
