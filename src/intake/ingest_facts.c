@@ -5,9 +5,9 @@
 
 enum { FACT_CONSENT = 64 }; /* beyond identity kinds */
 
-static bool is_known(struct seen *seen, const struct seen_fact *fact)
+static bool is_known(struct seen *seen, const struct seen_fact *fact, int64_t at_ms)
 {
-    return seen && seen_has(seen, fact);
+    return seen && seen_has(seen, fact, at_ms);
 }
 
 static struct seen_fact finder_fact(const struct ingest *ingest, uint32_t ordinal, const struct finder *finder)
@@ -62,9 +62,9 @@ bool ingest_has_news(struct ingest *ingest, uint32_t index, uint32_t ordinal)
         return true;
     for (uint32_t i = 0; i < item->finder_count; i++) {
         struct seen_fact fact = finder_fact(ingest, ordinal, &item->finders[i]);
-        kept += !is_known(ingest->seen, &fact);
+        kept += !is_known(ingest->seen, &fact, 0);
     }
-    return kept > 0 || (item->said_consent.len > 0 && !is_known(ingest->seen, &said));
+    return kept > 0 || (item->said_consent.len > 0 && !is_known(ingest->seen, &said, ingest_said_ms(ingest, item)));
 }
 
 static void remember_item(const struct ingest *ingest, const struct item *item, const struct proposal *proposal)

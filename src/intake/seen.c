@@ -77,16 +77,19 @@ static struct place *enter(struct seen *seen, struct hashed fact, pthread_mutex_
     return &seen->places[place];
 }
 
-bool seen_has(struct seen *seen, const struct seen_fact *fact)
+bool seen_has(struct seen *seen, const struct seen_fact *fact, int64_t at_ms)
 {
     struct hashed name = hash_fact(seen, fact);
     uint64_t value = hash(seen, fact->value.at, fact->value.len).low;
     pthread_mutex_t *stripe;
-    const struct place *place = enter(seen, name, &stripe);
-    bool has = place->fact == name.low && place->value == value;
+    struct place *place = enter(seen, name, &stripe);
+    bool is_known = place->fact == name.low, is_same = is_known && place->value == value;
+    bool is_older = is_known && at_ms < place->at_ms;
 
+    if (is_same && !is_older)
+        place->at_ms = at_ms; /* said again: an earlier word that comes later does not count */
     (void)pthread_mutex_unlock(stripe);
-    return has;
+    return is_same || is_older;
 }
 
 void seen_put(struct seen *seen, const struct seen_fact *fact, int64_t at_ms)

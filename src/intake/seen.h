@@ -20,8 +20,9 @@ struct seen_fact {
     unsigned char kind;
     struct str of, value;
 };
-bool seen_has(struct seen *seen, const struct seen_fact *fact);
-/* As of `at_ms`; what was said earlier than what is remembered is not. */
+/* Whether that, said at `at_ms`, need not be written: it is what was said last, or was said before that. */
+bool seen_has(struct seen *seen, const struct seen_fact *fact, int64_t at_ms);
+/* It is recorded, as said at `at_ms`. */
 void seen_put(struct seen *seen, const struct seen_fact *fact, int64_t at_ms);
 
 #endif

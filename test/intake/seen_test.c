@@ -28,10 +28,10 @@ static void each_device_of_each_person_is_a_fact_of_its_own(void **state)
     (void)state;
     assert_non_null(seen);
     for (size_t i = 0; i < COUNT_OF(facts); i++) {
-        assert_false(seen_has(seen, &facts[i]));
+        assert_false(seen_has(seen, &facts[i], 0));
         seen_put(seen, &facts[i], 0);
         for (size_t j = 0; j <= i; j++)
-            assert_true(seen_has(seen, &facts[j]));
+            assert_true(seen_has(seen, &facts[j], 0));
     }
     seen_free(seen);
 }
@@ -44,15 +44,18 @@ static void the_latest_word_on_consent_counts(void **state)
     (void)state;
     assert_non_null(seen);
     seen_put(seen, &yes, 10);
-    assert_true(seen_has(seen, &yes));
-    assert_false(seen_has(seen, &no));
+    assert_true(seen_has(seen, &yes, 11));
+    assert_false(seen_has(seen, &no, 20));
     seen_put(seen, &no, 20);
-    assert_true(seen_has(seen, &no));
-    assert_false(seen_has(seen, &yes)); /* so that a third word is written */
-    seen_put(seen, &yes, 15);           /* was said before, arrived later */
-    assert_true(seen_has(seen, &no));
+    assert_true(seen_has(seen, &no, 21));
+    assert_false(seen_has(seen, &yes, 22)); /* so that a third word is written */
+    assert_true(seen_has(seen, &yes, 15));  /* said before, arrives later */
+    seen_put(seen, &yes, 15);
+    assert_false(seen_has(seen, &yes, 30));
     seen_put(seen, &yes, 30);
-    assert_true(seen_has(seen, &yes));
+    assert_true(seen_has(seen, &yes, 40)); /* said again: no new fact, but later than what follows */
+    assert_true(seen_has(seen, &no, 35));
+    assert_false(seen_has(seen, &no, 41));
     seen_free(seen);
 }
 
@@ -66,12 +69,12 @@ static void past_its_bound_it_forgets_and_never_invents(void **state)
     assert_non_null(seen);
     for (uint32_t i = 1; i <= MANY; i++) {
         struct seen_fact fact = device(i, "d");
-        assert_false(seen_has(seen, &fact));
+        assert_false(seen_has(seen, &fact, 0));
         seen_put(seen, &fact, 0);
     }
     for (uint32_t i = 1; i <= MANY; i++) {
         struct seen_fact fact = device(i, "d");
-        known += seen_has(seen, &fact);
+        known += seen_has(seen, &fact, 0);
     }
     assert_true(known > MANY / 8 && known < MANY);
     seen_free(seen);
