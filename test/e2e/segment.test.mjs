@@ -342,6 +342,10 @@ test('what is parked is there after a cancel, once, as of its own time, whatever
   await ok(send(client, 't', { ...message('Three', 3), sentAt: iso(now), properties: { x: 1.0 } }));
   await ok(send(client, 'i', { userId: 'ann', traits: { plan: 'gold' }, context: device('d1', 't1') }));
   assert.deepEqual(await names(client, 'ann', LEGAL), ['Before']);
+  const { parked } = (await client.gdpr('portability', 'ann')).json().user;
+  assert.deepEqual(parked.map(({ kind }) => kind), Array(5).fill('message'));
+  assert.deepEqual(parked[0].sent, { sentAt: iso(now), context: { app: { name: 'till' } }, batch: [message('One', 1)] });
+  assert.equal(parked[4].sent.traits.plan, 'gold');
   await new Promise((done) => setTimeout(done, 300)); // a time that would show if it were added
   assert.equal((await client.cancel('r')).status, 200);
   const check = async () => {
