@@ -68,8 +68,9 @@ static bool make_parts(struct whole *whole, struct error *error)
 
     app->answers = answers_new();
     app->replayer = replayer_new();
+    app->seen = seen_new();
     app->router.limits = rate_limits_new();
-    if (!app->answers || !app->replayer || !app->router.limits)
+    if (!app->answers || !app->replayer || !app->seen || !app->router.limits)
         return error_set(error, ERROR_INTERNAL, "out of memory");
     app->jobs[0] = (struct job){ "erasures whose window is over", PURPOSE_ANSWER, NULL, desk_run_due };
     app->jobs[1] = (struct job){ "parked data", PURPOSE_STORE, app->replayer, replayer_run };
@@ -117,6 +118,7 @@ void app_close(struct app *app)
     erasure_background_free(&app->background);
     answers_free(app->answers);
     replayer_free(app->replayer);
+    seen_free(app->seen);
     rate_limits_free(app->router.limits);
     free(app); /* the first member of struct whole */
 }

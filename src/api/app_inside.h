@@ -5,12 +5,14 @@
 #include "api/app.h"
 #include "http/server.h"
 #include "intake/answer.h"
+#include "intake/ingest.h"
 #include "intake/parked.h"
 
 struct app {
     struct engine *engine;
     struct answers *answers;
     struct replayer *replayer;
+    struct seen *seen;
     struct background background;
     struct job jobs[4];
     struct router router;
@@ -20,7 +22,10 @@ struct app {
 /* The call's body as a JSON object in its arena; otherwise answers with the error. */
 const struct json *call_object(struct call *call, struct json_parser *parser, struct error *error);
 
-extern const struct route ingest_routes[], opengdpr_routes[], user_routes[], request_routes[], admin_routes[],
-    operation_routes[];
+/* Counts what was taken and what was refused. */
+void ingest_tally(const struct ingest *ingest, struct engine *engine);
+
+extern const struct route ingest_routes[], segment_routes[], opengdpr_routes[], user_routes[], request_routes[],
+    admin_routes[], operation_routes[];
 
 #endif

@@ -125,7 +125,7 @@ static bool keep_answer(struct ingest *ingest, const struct account *account, st
     return (ok && ingest->answer.at) || error_set(error, ERROR_TOO_LARGE, "the answer is too large to be kept");
 }
 
-static void tally(const struct ingest *ingest, struct engine *engine)
+void ingest_tally(const struct ingest *ingest, struct engine *engine)
 {
     engine_tally(engine, TALLY_EVENTS_ACCEPTED, ingest_count(ingest, ITEM_EVENT, false));
     engine_tally(engine, TALLY_EVENTS_REPEATED, ingest_repeated(ingest));
@@ -163,7 +163,7 @@ static void free_mark(struct ingest_call *state, const struct http_reply *reply)
 static void answer(struct ingest_call *state, struct http_reply *reply)
 {
     reply->status = write_answer(&state->ingest, state->ingest.origin.scopes, &reply->body);
-    tally(&state->ingest, state->call->engine);
+    ingest_tally(&state->ingest, state->call->engine);
 }
 
 /* ---- repeated x-request-ids ---- */

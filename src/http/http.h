@@ -26,10 +26,12 @@ struct http_request {
     struct str path;  /* as sent, still percent-encoded, without the query */
     struct str query; /* behind '?', still encoded */
     struct str authorization, content_type, content_encoding, request_id, habeas_reason; /* header values, or empty */
-    struct str body;     /* whole; JSON_PADDING readable bytes lie behind it */
-    int64_t received_ms; /* when the request line arrived */
-    uint64_t number;     /* of this request in this process, for logs */
-    struct arena *arena; /* lives until the reply is sent */
+    struct str host, origin, wanted_headers; /* the last: Access-Control-Request-Headers */
+    struct str body;                         /* whole; JSON_PADDING readable bytes lie behind it */
+    size_t body_max;                         /* what it may be, also once it was inflated */
+    int64_t received_ms;                     /* when the request line arrived */
+    uint64_t number;                         /* of this request in this process, for logs */
+    struct arena *arena;                     /* lives until the reply is sent */
 };
 
 /* Makes the next piece of a streamed body: adds to `out` (given empty, with a limit of 256 KiB) and sets *more.

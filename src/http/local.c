@@ -77,6 +77,7 @@ bool http_local_call(const struct http_handler *handler, const struct when_clock
     if (ok) {
         exchange->request.method = method;
         exchange->request.door = DOOR_CONTROL;
+        exchange->request.body_max = BODY_MAX;
         exchange->request.received_ms = when_now(clock);
         exchange->request.arena = &exchange->arena;
         ok = run(exchange, handler, out, error);

@@ -1,10 +1,11 @@
-/* Finding the route and checking what its row asks for. */
+/* Finding the route and checking what its row asks for; who calls is found by caller.h. */
 #include "http/router.h"
 
 #include <assert.h>
 #include <stdio.h>
 
 #include "base/json_write.h"
+#include "http/caller.h"
 
 #define REPLY_RATE_OFF INT64_C(2147483647)
 
@@ -12,20 +13,27 @@
 
 void reply_error_in(enum envelope envelope, struct http_reply *reply, int status, const char *code, struct str message)
 {
+    static const char *const members[] = { [ENVELOPE_NATIVE] = "error", [ENVELOPE_WEBENGAGE] = "response" };
+    bool is_nested = envelope != ENVELOPE_SEGMENT;
     struct json_out out;
 
     reply->status = status;
     buf_reset(&reply->body);
     out = json_out(&reply->body);
     json_open_object(&out);
-    json_name(&out, envelope == ENVELOPE_NATIVE ? STR("error") : STR("response"));
-    json_open_object(&out);
+    if (is_nested) {
+        json_name(&out, str_of(members[envelope]));
+        json_open_object(&out);
+    } else {
+        json_put_bool(&out, STR("success"), false);
+    }
     if (envelope == ENVELOPE_NATIVE)
         json_put_string(&out, STR("code"), str_of(code));
     json_put_string(&out, STR("message"), message);
     if (envelope == ENVELOPE_WEBENGAGE)
         json_put_string(&out, STR("status"), STR("error"));
-    json_close_object(&out);
+    if (is_nested)
+        json_close_object(&out);
     json_close_object(&out);
     if (status == 503)
         http_reply_header(reply, STR("Retry-After"), STR("1"));
@@ -39,17 +47,23 @@ void reply_error(const struct call *call, struct http_reply *reply, const struct
 
 static enum envelope envelope_of(struct str path)
 {
-    bool is_dialect = str_starts(path, STR("/v1/")) || str_starts(path, STR("/v2/"));
-
-    return is_dialect ? ENVELOPE_WEBENGAGE : ENVELOPE_NATIVE;
+    if (str_starts(path, STR("/v1/")))
+        return str_starts(path, STR("/v1/accounts")) ? ENVELOPE_WEBENGAGE : ENVELOPE_SEGMENT;
+    return str_starts(path, STR("/v2/")) ? ENVELOPE_WEBENGAGE : ENVELOPE_NATIVE;
 }
 
 void router_refuse(struct str path, const char *code, const char *why, char *out, size_t max)
 {
-    if (envelope_of(path) == ENVELOPE_NATIVE)
-        (void)snprintf(out, max, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", code, why);
-    else
+    switch (envelope_of(path)) {
+    case ENVELOPE_WEBENGAGE:
         (void)snprintf(out, max, "{\"response\":{\"message\":\"Error: %s\",\"status\":\"error\"}}", why);
+        break;
+    case ENVELOPE_SEGMENT:
+        (void)snprintf(out, max, "{\"success\":false,\"message\":\"%s\"}", why);
+        break;
+    default:
+        (void)snprintf(out, max, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", code, why);
+    }
 }
 
 /* ---- matching ---- */
@@ -57,6 +71,7 @@ void router_refuse(struct str path, const char *code, const char *why, char *out
 struct match {
     const struct route *route;
     bool path_known; /* by another method */
+    bool is_for_browsers;
     struct str license;
 };
 
@@ -111,6 +126,7 @@ static struct match find(const struct router *router, struct call *call)
             if (is_hidden(call, route) || !matches(call, route, call->request->path, &match))
                 continue;
             match.path_known = true;
+            match.is_for_browsers |= route->is_for_browsers;
             if (route->method == method) {
                 match.route = route;
                 return match;
@@ -120,90 +136,43 @@ static struct match find(const struct router *router, struct call *call)
     return match;
 }
 
-/* ---- who calls ---- */
-
-static struct str bearer(struct str authorization)
-{
-    struct str rest = authorization;
-    struct str scheme = str_cut(&rest, ' ');
-
-    return str_equal_nocase(scheme, STR("Bearer")) ? str_trim(rest) : (struct str){ NULL, 0 };
-}
-
-static bool refuse(const struct call *call, struct http_reply *reply, int status, const char *code, const char *message)
-{
-    reply_error_in(call->route->envelope, reply, status, code, str_of(message));
-    if (status == 401)
-        http_reply_header(reply, STR("WWW-Authenticate"), STR("Bearer"));
-    return false;
-}
-
-/* The credential's facts are copied inside the hold: it may be revoked the moment after. */
-static bool know_caller(struct call *call, struct ledger *ledger)
-{
-    struct str key = bearer(call->request->authorization);
-    const struct credential *credential;
-
-    if (key.len == 0)
-        return false;
-    ledger_enter(ledger);
-    credential = ledger_credential(ledger, key);
-    if (credential) {
-        call->account = credential->account;
-        call->credential = credential->number;
-        call->scopes = credential->scopes;
-    }
-    ledger_leave(ledger);
-    return credential != NULL;
-}
+static const struct route nowhere = { .path = "", .key = KEY_BEARER };
 
 bool router_admits(void *arg, struct http_request *request)
 {
     const struct router *router = arg;
-    struct call call = { .request = request };
+    struct call call = { .engine = router->engine, .request = request, .arena = request->arena };
+    struct match match = find(router, &call);
 
-    return request->door == DOOR_CONTROL || know_caller(&call, engine_ledger(router->engine));
+    if (!match.route)
+        match.route = &nowhere;
+    call.route = match.route;
+    return request->door == DOOR_CONTROL || caller_may_be_known(&call);
 }
 
-static uint32_t account_of_license(struct ledger *ledger, struct str license)
-{
-    const struct account *account;
-    uint32_t number;
+/* ---- browsers (https://fetch.spec.whatwg.org/#http-cors-protocol) ---- */
 
-    ledger_enter(ledger);
-    account = ledger_account_of_license(ledger, license);
-    number = account ? account->number : 0;
-    ledger_leave(ledger);
-    return number;
+#define PREFLIGHT_KEPT_S "7200" /* what Chromium takes at most */
+
+/* Keys are not cookies: a page that knows one may use it, from wherever it comes. */
+static void admit_origin(const struct http_request *request, struct http_reply *reply)
+{
+    if (request->origin.len == 0)
+        return;
+    http_reply_header(reply, STR("Access-Control-Allow-Origin"), request->origin);
+    http_reply_header(reply, STR("Access-Control-Expose-Headers"), STR("Retry-After"));
+    http_reply_header(reply, STR("Vary"), STR("Origin"));
 }
 
-static bool check_operator(struct call *call, struct ledger *ledger, struct match *match, struct http_reply *reply)
+static enum http_next answer_preflight(const struct http_request *request, struct http_reply *reply)
 {
-    struct str license = match->license;
-
-    call->scopes = SCOPE_ALL | SCOPE_OPERATOR;
-    if (license.len == 0)
-        (void)http_query(call->request, STR("license"), &license);
-    if (license.len > 0)
-        call->account = account_of_license(ledger, license);
-    if (call->route->scope && call->route->scope != SCOPE_OPERATOR && call->account == 0)
-        return refuse(call, reply, 404, "not_found", "there is no account with this license");
-    return true;
-}
-
-static bool check_caller(struct call *call, struct ledger *ledger, struct match *match, struct http_reply *reply)
-{
-    if (call->route->scope == 0)
-        return true;
-    if (call->request->door == DOOR_CONTROL)
-        return check_operator(call, ledger, match, reply);
-    if (!know_caller(call, ledger))
-        return refuse(call, reply, 401, "unauthorized", "the API key is missing or wrong");
-    if (match->license.len > 0 && account_of_license(ledger, match->license) != call->account)
-        return refuse(call, reply, 404, "not_found", "there is no such account for this key");
-    if ((call->scopes & call->route->scope) != call->route->scope)
-        return refuse(call, reply, 401, "unauthorized", "this key lacks the scope for that");
-    return true;
+    reply->status = 204;
+    admit_origin(request, reply);
+    http_reply_header(reply, STR("Access-Control-Allow-Methods"), STR("GET, POST, OPTIONS"));
+    if (request->wanted_headers.len > 0)
+        http_reply_header(reply, STR("Access-Control-Allow-Headers"), request->wanted_headers);
+    http_reply_header(reply, STR("Access-Control-Max-Age"), STR(PREFLIGHT_KEPT_S));
+    return HTTP_DONE;
 }
 
 /* ---- limits a minute ---- */
@@ -240,7 +209,7 @@ static bool check_limit(const struct router *router, struct call *call, struct h
     else
         limit = REPLY_RATE_OFF;
     if (!ok)
-        (void)refuse(call, reply, 429, "limited", "more calls than this account's limit a minute");
+        (void)caller_refuse(call, reply, 429, "limited", "more calls than this account's limit a minute");
     http_reply_header(reply, STR("X-RateLimit-Limit"), number_text(call->arena, limit));
     http_reply_header(reply, STR("X-RateLimit-Remaining"), number_text(call->arena, left));
     if (!ok)
@@ -257,7 +226,7 @@ static bool check_format(struct call *call, struct http_reply *reply)
     if (call->route->envelope != ENVELOPE_WEBENGAGE || !http_query(call->request, STR("format"), &format) ||
         str_equal(format, STR("json")))
         return true;
-    return refuse(call, reply, 400, "invalid", "format: only json is served");
+    return caller_refuse(call, reply, 400, "invalid", "format: only json is served");
 }
 
 static enum http_next not_found(const struct call *call, const struct match *match, struct http_reply *reply)
@@ -287,11 +256,15 @@ enum http_next router_begin(void *arg, struct http_exchange *exchange, struct ht
     };
     http_set_state(exchange, call);
     match = find(router, call);
+    if (request->method == HTTP_OPTIONS && match.is_for_browsers)
+        return answer_preflight(request, reply);
     if (!match.route)
         return not_found(call, &match, reply);
     call->route = match.route;
-    if (!check_caller(call, engine_ledger(router->engine), &match, reply) || !check_format(call, reply) ||
-        !check_limit(router, call, reply))
+    if (match.route->is_for_browsers)
+        admit_origin(request, reply);
+    if (!caller_check(call, match.license, reply) || !check_format(call, reply) || !check_limit(router, call, reply) ||
+        !caller_inflate(call, reply))
         return HTTP_DONE;
     return call->route->begin(call, reply);
 }

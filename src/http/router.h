@@ -13,6 +13,14 @@
 enum envelope {
     ENVELOPE_NATIVE,    /* {"error":{"code","message"}} */
     ENVELOPE_WEBENGAGE, /* {"response":{"message","status":"error"}} */
+    ENVELOPE_SEGMENT,   /* {"success":false,"message"} */
+};
+
+/* Where a caller's key stands. */
+enum key_place {
+    KEY_BEARER, /* Authorization: Bearer KEY */
+    KEY_SEGMENT, /* Authorization: Basic KEY: (or Bearer KEY), or "writeKey" in the body, which is read before; both: the same */
+    KEY_IN_PATH, /* {key} */
 };
 
 #define ROUTE_PARAMS_MAX 3
@@ -30,7 +38,9 @@ struct call {
     uint32_t credential; /* 0: the operator of this machine */
     unsigned scopes;
     struct str params[ROUTE_PARAMS_MAX]; /* decoded segments, in order of the {names} of the path, without {license} */
-    void *state;                         /* the handler's own, between begin and finish */
+    const struct json *body;             /* of KEY_SEGMENT: read already; names that stand twice are in `twins` */
+    struct json_twin *twins;
+    void *state; /* the handler's own, between begin and finish */
 };
 
 struct route {
@@ -39,6 +49,8 @@ struct route {
     unsigned scope;       /* 0: open to anybody; SCOPE_OPERATOR: only through DOOR_CONTROL */
     enum purpose purpose; /* of the personal data it touches */
     enum envelope envelope;
+    enum key_place key;
+    bool is_for_browsers; /* of any origin: CORS headers on all its answers, and preflights are answered */
     const char *summary;
     bool is_limited; /* counts against the account's limit a minute, and carries X-RateLimit headers */
     enum http_next (*begin)(struct call *call, struct http_reply *reply);
@@ -66,6 +78,7 @@ enum http_next router_begin(void *router, struct http_exchange *exchange, struct
 void router_finish(void *router, struct http_exchange *exchange, struct http_request *request,
                    struct http_reply *reply);
 
+/* Also KEY_SEGMENT without a header: whose key may stand in the body. */
 bool router_admits(void *router, struct http_request *request);
 
 /* Refusals that the server makes itself, in the dialect of the path. */

@@ -266,6 +266,9 @@ static const struct {
     { "Content-Encoding", offsetof(struct http_request, content_encoding) },
     { "X-Request-Id", offsetof(struct http_request, request_id) },
     { "Habeas-Reason", offsetof(struct http_request, habeas_reason) },
+    { "Host", offsetof(struct http_request, host) },
+    { "Origin", offsetof(struct http_request, origin) },
+    { "Access-Control-Request-Headers", offsetof(struct http_request, wanted_headers) },
 };
 
 struct head_walk {
@@ -396,6 +399,7 @@ static void *on_request_line(void *arg, const char *target, struct MHD_Connectio
         watch_begin(link, server->limits.request_timeout_ms);
     exchange->request.arena = &exchange->arena;
     exchange->request.door = door->kind;
+    exchange->request.body_max = (size_t)server->limits.body_max_bytes;
     exchange->request.received_ms = when_now(server->clock);
     exchange->request.number = atomic_fetch_add_explicit(&server->numbered, 1, memory_order_relaxed) + 1;
     /* Without memory for it the target stays empty, and the guard refuses. */

@@ -135,6 +135,14 @@ static bool take_one(struct taking *taking, const struct json *value, struct att
     return out->raw.at && (!out->cut || note(taking, value->name, ATTRIBUTES_CUT_MESSAGE));
 }
 
+bool attributes_take_one(struct item *item, const struct json *value, struct arena *arena, struct ignored_list *ignored,
+                         struct attribute *out)
+{
+    struct taking taking = { .item = item, .arena = arena, .ignored = ignored };
+
+    return take_one(&taking, value, out);
+}
+
 bool attributes_take(struct item *item, const struct json *object, struct arena *arena, struct ignored_list *ignored)
 {
     struct taking taking = { .item = item, .arena = arena, .ignored = ignored };

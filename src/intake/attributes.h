@@ -14,6 +14,10 @@
  * only: for users they depend on what is held. False only when the arena is full. */
 bool attributes_take(struct item *item, const struct json *object, struct arena *arena, struct ignored_list *ignored);
 
+/* The same for one value by itself; it bears the name that `value` has. */
+bool attributes_take_one(struct item *item, const struct json *value, struct arena *arena, struct ignored_list *ignored,
+                         struct attribute *out);
+
 /* The raw string, cut behind `points_max` code points; *cut tells whether it was. at == NULL when the arena is full. */
 struct str attributes_cut(const struct json *string, size_t points_max, struct arena *arena, bool *cut);
 /* What `ignored` says about it. */

@@ -62,6 +62,9 @@ bool ingest_seal_event(struct ingest *ingest, const struct item *item, struct pr
 
     if (!item_event_body(item, ingest->arena, &body, error))
         return false;
+    body = event_plain(body, item->event_context, ingest->arena);
+    if (!body.at && item->event_context.len > 0)
+        return error_set(error, ERROR_TOO_LARGE, "the request is too large");
     proposal->row = (struct event_row){
         .name = name,
         .source = ingest->source,
@@ -103,9 +106,11 @@ static bool drop(struct ingest *ingest, struct proposal *proposal, unsigned phas
     return true;
 }
 
-static bool prepare_event(struct ingest *ingest, struct account *account, struct seat *seat, struct item *item,
-                          struct proposal *proposal, bool drops, struct error *error)
+static bool prepare_event(struct ingest *ingest, struct account *account, struct seat *seat, uint32_t i, bool drops,
+                          struct error *error)
 {
+    struct item *item = &ingest->items[i];
+    struct proposal *proposal = &ingest->proposals[i];
     const struct name *name = names_find(&account->names[NAME_EVENT], item->event_name);
     bool known = know_attributes(ingest, account, item);
     struct error denied = { 0 }, why = { 0 };
@@ -117,7 +122,10 @@ static bool prepare_event(struct ingest *ingest, struct account *account, struct
     if (drops)
         return drop(ingest, proposal, PHASE_VOLUME);
     proposal->ordinal = account_find(account, &proposal->print);
-    if (!name || !known || !proposal->ordinal || !ingest->source) {
+    bool has_news = ingest_has_news(ingest, i, proposal->ordinal);
+    if (has_news)
+        await_writer(ingest, PHASE_PROFILES);
+    if (has_news || !name || !known || !proposal->ordinal || !ingest->source) {
         await_writer(ingest, PHASE_LEDGER | PHASE_VOLUME);
         return true;
     }
@@ -139,18 +147,32 @@ static bool touches_identity(const struct item *item)
     return false;
 }
 
-static bool prepare_user(struct ingest *ingest, struct account *account, struct item *item, struct proposal *proposal,
-                         bool drops)
+static bool prepare_user(struct ingest *ingest, struct account *account, uint32_t i, bool drops)
 {
+    struct item *item = &ingest->items[i];
+    struct proposal *proposal = &ingest->proposals[i];
     bool known = know_attributes(ingest, account, item);
 
     if (drops)
         return drop(ingest, proposal, PHASE_PROFILES);
     proposal->ordinal = account_find(account, &proposal->print);
     await_writer(ingest, PHASE_PROFILES);
-    if (!known || !proposal->ordinal || !ingest->source || item->opt_in_count > 0 || touches_identity(item))
+    bool has_news = ingest_has_news(ingest, i, proposal->ordinal);
+    if (has_news || !known || !proposal->ordinal || !ingest->source || item->opt_in_count > 0 || touches_identity(item))
         await_writer(ingest, PHASE_LEDGER);
     return true;
+}
+
+/* Whoever asked not to be recorded is not recorded under a second id either. */
+static bool is_beside_suppressed(const struct ingest *ingest, const struct account *account, struct seat *seat,
+                                 const struct item *item)
+{
+    struct fingerprint print;
+
+    if (item->beside.len == 0 || account->suppressed.count == 0)
+        return false;
+    print = seat_fingerprint(seat, account, IDENTITY_ANONYMOUS, item->beside);
+    return marks_judge(account, &print, WHEN_NONE, ingest->origin.received_ms) == MARK_DROP;
 }
 
 static bool prepare_item(struct ingest *ingest, struct account *account, struct seat *seat, uint32_t i,
@@ -165,9 +187,10 @@ static bool prepare_item(struct ingest *ingest, struct account *account, struct 
     }
     proposal->message = item->kind == ITEM_EVENT ? ingest_message_hash(account, item->message_id) : 0;
     proposal->print = seat_fingerprint(seat, account, item->id_kind, item->id);
-    bool drops = marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP;
-    return item->kind == ITEM_EVENT ? prepare_event(ingest, account, seat, item, proposal, drops, error)
-                                    : prepare_user(ingest, account, item, proposal, drops);
+    bool drops = is_beside_suppressed(ingest, account, seat, item) ||
+                 marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP;
+    return item->kind == ITEM_EVENT ? prepare_event(ingest, account, seat, i, drops, error)
+                                    : prepare_user(ingest, account, i, drops);
 }
 
 bool ingest_prepare(struct ingest *ingest, struct ledger *ledger, struct seat *seat, struct error *error)
@@ -295,7 +318,9 @@ static bool make_rows(struct turn *turn, struct ingest *ingest, struct account *
             journal_fetch_message(turn->journal, ingest->proposals[i].message);
     for (uint32_t i = 0; i < ingest->count; i++) {
         struct proposal *proposal = &ingest->proposals[i];
-        if (proposal->state == PROPOSAL_OPEN && !seal_now(turn, ingest, account, &ingest->items[i], proposal, error))
+        struct item *item = &ingest->items[i]; /* a user has no row */
+        if (item->kind == ITEM_EVENT && proposal->state == PROPOSAL_OPEN &&
+            !seal_now(turn, ingest, account, item, proposal, error))
             return false;
     }
     return !ingest->keeps_answer || ingest->make_answer(ingest, account, error);

@@ -5,6 +5,7 @@
 #define HABEAS_INTAKE_INGEST_H
 
 #include "intake/item.h"
+#include "intake/seen.h"
 #include "vault/event.h"
 #include "work/engine.h"
 
@@ -23,8 +24,8 @@ struct proposal {
     struct fingerprint print;
     uint32_t ordinal, generation;
     uint64_t message; /* of an event: keyed hash of its id; 0: none */
-    bool
-        is_erased; /* dropped with its person, who was erased since it arrived: that it was here is known all the same */
+    bool is_erased;   /* dropped with its person, erased since it arrived: that it was here is known all the same */
+    bool tells;       /* what it tells about the person beside was written */
     struct event_row row;
 };
 
@@ -46,7 +47,9 @@ struct ingest {
     struct proposal *proposals;
     uint32_t count;
     struct ignored_list ignored;
-    bool made_record; /* of somebody new, in this command */
+    struct seen *seen;         /* what of devices and consent is recorded already; NULL: nothing is known to be */
+    const struct item *teller; /* while preparing: the last item that told something about its person beside */
+    bool made_record;          /* of somebody new, in this command */
     /* Of an item that was parked, for its row where no message id stands; else 0. It was accepted by the rights of its own
      * time, so it is stored whatever came later, but for another erasure. */
     uint64_t parked_mark;
@@ -62,6 +65,8 @@ extern const struct command_kind ingest_single, ingest_bulk;
 /* Checks and seals what the memory allows, on a server thread. `items` come from a dialect. False when the arena is full.
  * Afterwards command.phases is 0 when there is nothing to commit. */
 bool ingest_prepare(struct ingest *ingest, struct ledger *ledger, struct seat *seat, struct error *error);
+/* Once it is durable: what of devices and consent need not be written again. */
+void ingest_remember(const struct ingest *ingest);
 /* How many items of a kind were refused or taken, once everything is done. */
 uint32_t ingest_count(const struct ingest *ingest, enum item_kind kind, bool refused);
 uint32_t ingest_refused(const struct ingest *ingest);

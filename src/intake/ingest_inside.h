@@ -39,6 +39,15 @@ bool ingest_is_repeat(const struct turn *turn, const struct ingest *ingest, cons
 bool ingest_seal_event(struct ingest *ingest, const struct item *item, struct proposal *proposal,
                        const struct grant *grant, uint32_t name, struct error *error);
 
+/* ingest_facts.c. Whether the item tells something about its person (ordinal 0: not known yet) that is not recorded. */
+bool ingest_has_news(struct ingest *ingest, uint32_t index, uint32_t ordinal);
+bool ingest_set_finders(struct turn *turn, struct ingest *ingest, struct account *account, const struct item *item,
+                        uint32_t ordinal, struct error *error);
+/* False when the arena is full. */
+bool ingest_tell_profile(const struct ingest *ingest, const struct item *item, struct profile *profile,
+                         struct arena *arena);
+int64_t ingest_said_ms(const struct ingest *ingest, const struct item *item);
+
 command_step ingest_in_ledger, ingest_settle, ingest_in_profiles, ingest_in_volume;
 
 #endif

@@ -205,7 +205,8 @@ static bool enter_item(struct turn *turn, struct ingest *ingest, struct account 
         return say_all(turn, ingest, account, item, proposal->ordinal, true, error);
     return enter_person(turn, ingest, account, item, proposal, error) &&
            say_all(turn, ingest, account, item, proposal->ordinal, false, error) &&
-           set_identities(turn, ingest, account, item, proposal->ordinal, error);
+           set_identities(turn, ingest, account, item, proposal->ordinal, error) &&
+           ingest_set_finders(turn, ingest, account, item, proposal->ordinal, error);
 }
 
 bool ingest_in_ledger(struct turn *turn, struct command *command, struct error *error)

@@ -133,12 +133,28 @@ static bool apply(struct change *change, const struct item *item, struct proposa
         found(change, proposal->ordinal);
     else
         change->ingest->made_record = true;
-    if (item->kind == ITEM_EVENT && change->exists)
-        return true;                        /* an event changes no profile; it only makes the record of somebody new */
+    proposal->tells = item->finder_count > 0 || item->said_consent.len > 0;
+    if (item->kind == ITEM_EVENT && change->exists && !proposal->tells)
+        return true;                        /* it only makes the record of somebody new */
     bool is_user = item->kind == ITEM_USER; /* an event's attributes are the event's own */
-    if (!name_person(change, item) || (is_user && (!set_system(change, item) || !set_attributes(change, item))))
+    if (!name_person(change, item) || (is_user && (!set_system(change, item) || !set_attributes(change, item))) ||
+        !ingest_tell_profile(change->ingest, item, &change->profile, &change->arena))
         return error_set(error, ERROR_TOO_LARGE, "the profile would be too large");
     return save(change, proposal->ordinal, error);
+}
+
+/* What is parked is the item as it came, so that it can be judged anew. */
+static struct str parked_text(const struct item *item, struct arena *arena)
+{
+    size_t len = item->park_head.len + item->raw.len + item->park_tail.len;
+    struct buf text = { .at = arena_bytes(arena, len), .cap = len, .limit = len };
+
+    if (text.at) {
+        buf_add(&text, item->park_head);
+        buf_add(&text, item->raw);
+        buf_add(&text, item->park_tail);
+    }
+    return buf_str(&text);
 }
 
 /* That the message was here, where no row will tell it. */
@@ -148,7 +164,6 @@ static bool note_message(struct change *change, const struct proposal *proposal,
            journal_note_message(change->turn->journal, proposal->message, change->ingest->origin.received_ms, error);
 }
 
-/* What is parked is the item as it came, so that it can be judged anew: 'e' or 'u' and the JSON. */
 static bool park(struct change *change, const struct item *item, struct proposal *proposal, struct error *error)
 {
     if (ingest_is_repeat(change->turn, change->ingest, proposal)) {
@@ -156,14 +171,12 @@ static bool park(struct change *change, const struct item *item, struct proposal
         return true;
     }
     const struct grant *grant = store_grant(change, proposal->ordinal, error);
-    struct str plain = { arena_bytes(&change->arena, item->raw.len + 1), item->raw.len + 1 };
+    struct str plain = parked_text(item, &change->arena);
 
     if (!grant)
         return false;
     if (!plain.at)
         return error_set(error, ERROR_TOO_LARGE, "the request is too large");
-    ((char *)plain.at)[0] = item->kind == ITEM_EVENT ? 'e' : 'u';
-    memcpy((char *)plain.at + 1, item->raw.at, item->raw.len);
     return parked_store(change->turn->profiles, grant, change->ingest->origin.received_ms, change->ingest->source,
                         plain, error) &&
            note_message(change, proposal, error);
@@ -183,7 +196,8 @@ static bool write_item(struct turn *turn, struct ingest *ingest, struct account 
     const struct item *item = &ingest->items[i];
     bool ok = true;
 
-    arena_init(&change.arena, 4 * (PROFILE_MAX_BYTES + item->raw.len)); /* a profile, or the item open and sealed */
+    arena_init(&change.arena, 4 * (PROFILE_MAX_BYTES + item->raw.len +
+                                   item->park_tail.len)); /* a profile, or the item open and sealed */
     if (proposal->state == PROPOSAL_PARKED)
         ok = park(&change, item, proposal, error);
     else if (proposal->state == PROPOSAL_OPEN)

@@ -26,8 +26,27 @@ bool ignored_add(struct ignored_list *list, struct arena *arena, uint32_t index,
     return true;
 }
 
+struct system_change *item_system(struct item *item, const struct profile_field *field, struct arena *arena)
+{
+    uint32_t at;
+
+    if (!item->system)
+        item->system = ARENA_NEW(arena, struct system_change, profile_field_count);
+    if (!item->system)
+        return NULL;
+    for (at = 0; at < item->system_count; at++)
+        if (item->system[at].field == field)
+            return &item->system[at];
+    for (at = item->system_count++; at > 0 && item->system[at - 1].field > field; at--)
+        item->system[at] = item->system[at - 1];
+    item->system[at] = (struct system_change){ .field = field };
+    return &item->system[at];
+}
+
 static bool is_whole(const struct item *item)
 {
+    if (item->is_verbatim)
+        return true;
     for (uint32_t i = 0; i < item->attribute_count; i++)
         if (item->attributes[i].dropped || item->attributes[i].cut)
             return false;

@@ -52,19 +52,37 @@ struct consent {
     int64_t when_ms; /* WHEN_NONE: the time of receipt */
 };
 
+/* An identifier that finds the person and never says whose data it is: a device, an advertising id, a push token. */
+struct finder {
+    enum identity_kind kind;
+    struct str value; /* unescaped */
+};
+enum { FINDERS_MAX = 3 };
+
 enum item_kind { ITEM_USER, ITEM_EVENT };
+enum item_joins { JOINS_NONE, JOINS_ANONYMOUS, JOINS_ALIAS };
 struct item {
     enum item_kind kind;
     uint32_t index;
-    struct str raw;             /* the whole item as JSON, for parking */
-    enum identity_kind id_kind; /* cuid or anonymous */
+    struct str raw;                  /* the whole item as JSON */
+    struct str park_head, park_tail; /* what stands around it where it is parked: its dialect, and what it needs */
+    enum identity_kind id_kind;      /* cuid or anonymous */
     struct str id;
+    struct str joins; /* another id of the same person: an anonymous id, or what an alias names; empty: none */
+    enum item_joins joins_by;
+    struct str
+        beside; /* the anonymous id that came with a User ID: when it is suppressed, so is the item. Empty: none */
+    struct finder finders[FINDERS_MAX];
+    uint32_t finder_count;
+    struct str said_consent;      /* raw object of consent categories as the sender knows them; empty: none */
     struct attribute *attributes; /* custom ones */
     uint32_t attribute_count;
 
-    struct str event_name; /* of an event */
-    int64_t occurred_ms;   /* WHEN_NONE: none was sent */
-    struct str event_data; /* raw object as sent; empty when absent */
+    struct str event_name;    /* of an event */
+    int64_t occurred_ms;      /* WHEN_NONE: none was sent */
+    struct str event_data;    /* raw object as sent; empty when absent */
+    bool is_verbatim;         /* event_data is kept whole: dropped attributes are missing from the schema only */
+    struct str event_context; /* raw object that came beside the data; empty: none */
     struct str message_id;
 
     struct system_change *system; /* of a user: system fields, in order of the field table */
@@ -75,6 +93,10 @@ struct item {
 
     struct error refused; /* ERROR_INVALID and why; ERROR_NONE: taken so far */
 };
+
+/* Room for a change of this field, in order of the field table: the one that is there already, or a fresh one. NULL when
+ * the arena is full. */
+struct system_change *item_system(struct item *item, const struct profile_field *field, struct arena *arena);
 
 /* The event's data without its dropped attributes: event_data itself when none was dropped or cut, else made in the
  * arena. False with ERROR_TOO_LARGE, and out->at NULL, when the arena is full. */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "intake/ingest.h"
 #include "intake/ingest_inside.h"
+#include "intake/segment.h"
 #include "intake/webengage.h"
 #include "ledger/right.h"
 #include "vault/kept.h"
@@ -326,27 +327,40 @@ static bool submit_all(struct replay *replay, struct slice *slice, struct error 
     return true;
 }
 
+/* In the words of the dialect in which it came, told by the first letter. */
+static bool translate(struct replay *replay, const struct sealed_record *record, struct str plain,
+                      struct ingest *ingest, struct error *error)
+{
+    const struct webengage_call call = { .kind = plain.at[0] == 'e' ? ITEM_EVENT : ITEM_USER };
+    struct str raw = { arena_bytes(&replay->arena, plain.len + JSON_PADDING), plain.len - 1 };
+    struct json_parser *parser = replay->reader->parser;
+    const struct json *body;
+
+    if (!raw.at)
+        return error_set(error, ERROR_TOO_LARGE, "a parked item is too large");
+    memcpy((char *)raw.at, plain.at + 1, raw.len);
+    memset((char *)raw.at + raw.len, 0, JSON_PADDING);
+    if (plain.at[0] == 's')
+        return segment_parked(parser, raw, record->received_ms, &replay->arena, &ingest->items, &ingest->count, error);
+    body = json_read(parser, &replay->arena, raw, error);
+    return body && webengage_items(&call, body, record->received_ms, &replay->arena, &ingest->items, &ingest->count,
+                                   &ingest->ignored, error);
+}
+
 static bool take_in(struct replay *replay, struct slice *slice, const struct sealed_record *record, struct str plain,
                     struct error *error)
 {
-    const struct webengage_call call = { .kind = plain.at[0] == 'e' ? ITEM_EVENT : ITEM_USER };
     struct taking *taking = ARENA_NEW(&replay->arena, struct taking, 1);
-    struct str raw = { arena_bytes(&replay->arena, plain.len + JSON_PADDING), plain.len - 1 };
-    const struct json *body;
 
-    if (!taking || !raw.at)
+    if (!taking)
         return error_set(error, ERROR_TOO_LARGE, "a parked item is too large");
     struct ingest *ingest = &taking->ingest;
     *ingest = (struct ingest){ .command = { .kind = &ingest_single, .bytes = plain.len }, .arena = &replay->arena };
-    memcpy((char *)raw.at, plain.at + 1, raw.len);
-    memset((char *)raw.at + raw.len, 0, JSON_PADDING);
     set_origin(ingest, engine_ledger(replay->engine), record);
     ingest->ignored.end = &ingest->ignored.first;
-    body = json_read(replay->reader->parser, &replay->arena, raw, error);
-    if (!body || !webengage_items(&call, body, record->received_ms, &replay->arena, &ingest->items, &ingest->count,
-                                  &ingest->ignored, error))
+    if (!translate(replay, record, plain, ingest, error))
         return false;
-    if (call.kind == ITEM_EVENT && ingest->count == 1) {
+    if (ingest->count == 1 && ingest->items[0].kind == ITEM_EVENT) {
         uint64_t message = message_of(replay, ingest);
 
         if (was_taken(replay, record, message))

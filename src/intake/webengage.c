@@ -2,9 +2,8 @@
  * and what must not be missing is settled at the end of the pass. Values never enter an error's text. */
 #include "intake/webengage.h"
 
-#include <stdlib.h>
-
 #include "intake/attributes.h"
+#include "intake/twins.h"
 #include "intake/webengage_parts.h"
 
 enum { MESSAGE_ID_MAX = 100, EVENT_NAME_POINTS_MAX = 50 };
@@ -202,6 +201,7 @@ static bool translate(const struct json *object, int64_t received_ms, struct are
     struct translation translation = { .received_ms = received_ms, .arena = arena, .ignored = ignored, .item = item };
 
     item->raw = object->raw;
+    item->park_head = item->kind == ITEM_EVENT ? STR("e") : STR("u");
     item->occurred_ms = WHEN_NONE;
     item->consent.when_ms = WHEN_NONE;
     if (take_item(&translation, object))
@@ -237,46 +237,6 @@ static const struct json *list_of(const struct json *body, struct str name, stru
     return NULL;
 }
 
-static bool stands_in(const struct json_twin *twin, struct str raw)
-{
-    return twin->at >= raw.at && twin->at < raw.at + raw.len;
-}
-
-/* The text goes back to the caller alone, so it may hold a name that was sent. */
-static bool refuse_twin(const struct json_twin *twin, struct error *error)
-{
-    if (twin->name.len > 100)
-        return error_set(error, ERROR_INVALID, "a name stands twice in one object");
-    return error_set(error, ERROR_INVALID, "%.*s: stands twice in one object", STR_ARG(twin->name));
-}
-
-static int by_place(const void *key, const void *element)
-{
-    const struct json_twin *twin = key;
-    const struct item *item = element;
-
-    return stands_in(twin, item->raw) ? 0 : twin->at < item->raw.at ? -1 : 1;
-}
-
-/* Each in the item it stands in: found by halving, for a hostile body may hold very many of both. */
-static void refuse_twins(const struct json_twin *twin, struct item *items, uint32_t count)
-{
-    for (; twin; twin = twin->next) {
-        struct item *item = bsearch(twin, items, count, sizeof *items, by_place);
-        if (item && item->refused.code == ERROR_NONE)
-            (void)refuse_twin(twin, &item->refused);
-    }
-}
-
-/* One that stands in no item refuses the whole. */
-static bool check_twins_outside(const struct json_twin *twin, const struct json *list, struct error *error)
-{
-    for (; twin; twin = twin->next)
-        if (!stands_in(twin, list->raw))
-            return refuse_twin(twin, error);
-    return true;
-}
-
 static bool take_list(const struct webengage_call *call, const struct json *list, int64_t received_ms,
                       struct arena *arena, struct item *items, struct ignored_list *ignored)
 {
@@ -287,7 +247,7 @@ static bool take_list(const struct webengage_call *call, const struct json *list
         items[index].index = index;
         items[index].raw = node->raw;
     }
-    refuse_twins(call->twins, items, index);
+    twins_refuse_in(call->twins, items, index);
     index = 0;
     for (const struct json *node = json_first(list); node; node = json_next(list, node), index++)
         if (items[index].refused.code == ERROR_NONE && !translate(node, received_ms, arena, &items[index], ignored))
@@ -302,7 +262,7 @@ static bool take_bulk(const struct webengage_call *call, const struct json *body
     const struct json *list =
         list_of(body, call->kind == ITEM_EVENT ? STR("events") : STR("users"), arena, ignored, error);
 
-    if (!list || !check_twins_outside(call->twins, list, error))
+    if (!list || !twins_check_outside(call->twins, list, error))
         return false;
     struct item *made = ARENA_NEW(arena, struct item, list->count);
     if (!made || !take_list(call, list, received_ms, arena, made, ignored))
@@ -321,7 +281,7 @@ static bool take_single(const struct webengage_call *call, const struct json *bo
     if (!item)
         return set_full(error);
     if (call->twins)
-        return refuse_twin(call->twins, error);
+        return twins_refuse(call->twins, error);
     item->kind = call->kind;
     (void)translate(body, received_ms, arena, item, ignored);
     if (item->refused.code != ERROR_NONE) {

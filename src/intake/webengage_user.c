@@ -7,22 +7,6 @@
 
 /* ---- System fields ---- */
 
-/* The place of a field among those taken so far, which stand in order of the field table. */
-static struct system_change *add_system(struct translation *translation, const struct profile_field *field)
-{
-    struct item *item = translation->item;
-    uint32_t at;
-
-    if (!item->system)
-        item->system = ARENA_NEW(translation->arena, struct system_change, profile_field_count);
-    if (!item->system)
-        return NULL;
-    for (at = item->system_count++; at > 0 && item->system[at - 1].field > field; at--)
-        item->system[at] = item->system[at - 1];
-    item->system[at] = (struct system_change){ .field = field };
-    return &item->system[at];
-}
-
 static bool check_day(struct translation *translation, const struct json *value, const struct profile_field *field)
 {
     struct str text = STR("");
@@ -61,7 +45,7 @@ static bool take_system(struct translation *translation, const struct json *valu
         return webengage_refuse(translation, value->name, "must be a string or null");
     if (value->kind == JSON_STRING && !take_system_text(translation, value, field, &raw))
         return false;
-    struct system_change *change = add_system(translation, field);
+    struct system_change *change = item_system(translation->item, field, translation->arena);
     if (!change)
         return webengage_full(translation);
     change->raw = raw;

@@ -191,6 +191,19 @@ bool subject_replace_identity(struct ledger *ledger, struct account *account, ui
            (!print || store_identity(ledger, account, ordinal, kind, print, source, error));
 }
 
+bool subject_add_identity(struct ledger *ledger, struct account *account, uint32_t ordinal, enum identity_kind kind,
+                          const struct fingerprint *print, uint32_t max, uint32_t source, struct error *error)
+{
+    return store_identity(ledger, account, ordinal, kind, print, source, error) &&
+           ledger_change(ledger,
+                         SQL("DELETE FROM identity WHERE account = $1 AND ordinal = $2 AND kind = $3"
+                             " AND fingerprint NOT IN (SELECT fingerprint FROM identity WHERE account = $1"
+                             " AND ordinal = $2 AND kind = $3 ORDER BY since DESC, fingerprint = $4 DESC LIMIT $5)"),
+                         DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(ordinal), DB_INTEGER(kind),
+                                   DB_BLOB(print->bytes, FINGERPRINT_LEN), DB_INTEGER(max)),
+                         error);
+}
+
 /* ---- ending ---- */
 
 struct death {

@@ -15,6 +15,10 @@ bool subject_create(struct ledger *ledger, struct seat *seat, struct account *ac
 bool subject_replace_identity(struct ledger *ledger, struct account *account, uint32_t ordinal, enum identity_kind kind,
                               const struct fingerprint *print, uint32_t source, struct error *error);
 
+/* Adds one more way of this kind; the newest `max` stay. */
+bool subject_add_identity(struct ledger *ledger, struct account *account, uint32_t ordinal, enum identity_kind kind,
+                          const struct fingerprint *print, uint32_t max, uint32_t source, struct error *error);
+
 /* What a reader needs of a subject's row; `db` is any handle. */
 struct subject_facts {
     bool known;

@@ -181,6 +181,44 @@ static void write_values(const struct profile *profile, struct json_out *out)
     json_close_object(out);
 }
 
+/* Those of other ways to find the person: only where there are some. */
+static void write_finders(const struct profile *profile, struct json_out *out)
+{
+    static const struct {
+        enum identity_kind kind;
+        const char *name;
+    } lists[] = {
+        { IDENTITY_DEVICE, "deviceIds" },
+        { IDENTITY_ADVERTISING, "advertisingIds" },
+        { IDENTITY_PUSH_TOKEN, "pushTokens" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        bool has_one = false;
+        for (uint32_t j = 0; j < profile->identity_count; j++)
+            has_one |= profile->identities[j].kind == lists[i].kind;
+        if (!has_one)
+            continue;
+        json_name(out, str_of(lists[i].name));
+        write_identities(profile, lists[i].kind, out);
+    }
+}
+
+/* What the sender's consent manager said; it decides nothing here. */
+static void write_consent(struct look *look, const struct profile *profile, struct json_out *out)
+{
+    const struct profile_value *consent = &profile->consent;
+
+    if (consent->raw.len == 0)
+        return;
+    json_name(out, STR("consent"));
+    json_open_object(out);
+    json_put_raw(out, STR("categoryPreferences"), consent->raw);
+    json_put_time(out, STR("at"), consent->at_ms);
+    access_source(look, out, consent->source);
+    json_close_object(out);
+}
+
 static bool write_preferences(struct look *look, struct json_out *out, struct error *error)
 {
     struct preference_state states[CHANNELS];
@@ -266,7 +304,9 @@ bool access_person(struct look *look, struct json_out *out, struct error *error)
     json_put_bool(out, STR("known"), facts.known);
     json_put_time(out, STR("createdAt"), facts.created_ms);
     json_put_time(out, STR("lastSeenAt"), newest(&profile, last_event));
+    write_finders(&profile, out);
     write_values(&profile, out);
+    write_consent(look, &profile, out);
     if (!write_preferences(look, out, error) || !write_rights(look, out, error))
         return false;
     write_sources(look, &profile, out);
@@ -344,7 +384,7 @@ static struct str event_name(struct look *look, uint32_t number)
 }
 
 struct open_event {
-    struct str name, body;
+    struct str name, data, context;
 };
 
 static bool open_events(struct look *look, const struct event_row *rows, size_t count, struct open_event *opened,
@@ -354,8 +394,10 @@ static bool open_events(struct look *look, const struct event_row *rows, size_t 
     bool ok = grant != NULL;
 
     for (size_t i = 0; ok && i < count; i++) {
+        struct str plain = STR("");
         opened[i].name = event_name(look, rows[i].name);
-        ok = event_unseal(&rows[i], grant, look->arena, &opened[i].body, error);
+        ok = event_unseal(&rows[i], grant, look->arena, &plain, error);
+        event_parts(plain, &opened[i].data, &opened[i].context);
     }
     if (grant)
         access_close(look);
@@ -368,7 +410,9 @@ static void write_event(struct look *look, const struct event_row *row, const st
     json_open_object(out);
     json_put_string(out, STR("eventName"), opened->name);
     json_put_time(out, STR("eventTime"), row->occurred_ms);
-    json_put_raw(out, STR("eventData"), opened->body.len ? opened->body : STR("{}"));
+    json_put_raw(out, STR("eventData"), opened->data.len ? opened->data : STR("{}"));
+    if (opened->context.len > 0)
+        json_put_raw(out, STR("context"), opened->context);
     json_put_time(out, STR("receivedAt"), row->received_ms);
     json_name(out, STR("source"));
     json_open_object(out);

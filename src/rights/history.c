@@ -107,16 +107,27 @@ static bool write_right(void *arg, const struct right *right, const struct right
 
 /* ---- parked data ---- */
 
-/* A parked item is 'e' or 'u' and the JSON as it came. */
+/* A parked item is a head that tells its dialect, and the JSON as it came (in Segment's, with what stood around it). */
+static const struct {
+    char letter;
+    size_t head_len;
+    const char *kind;
+} parked_forms[] = { { 'e', 1, "event" }, { 'u', 1, "user" }, { 's', 2, "message" } };
+
 static void write_item(struct look *look, struct json_out *out, const struct sealed_record *record, struct str plain)
 {
-    bool is_event = plain.at[0] == 'e';
+    size_t form = 0;
 
+    while (form < COUNT_OF(parked_forms) && parked_forms[form].letter != plain.at[0])
+        form++;
+    if (form == COUNT_OF(parked_forms) || plain.len <= parked_forms[form].head_len)
+        return;
     json_open_object(out);
-    json_put_string(out, STR("kind"), is_event ? STR("event") : STR("user"));
+    json_put_string(out, STR("kind"), str_of(parked_forms[form].kind));
     json_put_time(out, STR("receivedAt"), record->received_ms);
     access_source(look, out, record->source);
-    json_put_raw(out, STR("sent"), (struct str){ plain.at + 1, plain.len - 1 });
+    json_put_raw(out, STR("sent"),
+                 (struct str){ plain.at + parked_forms[form].head_len, plain.len - parked_forms[form].head_len });
     json_close_object(out);
 }
 

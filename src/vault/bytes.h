@@ -18,6 +18,11 @@ static inline unsigned char *put_u64(unsigned char *at, uint64_t value)
     return at + 8;
 }
 
+static inline uint32_t get_u32(const unsigned char *at)
+{
+    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
 static inline uint64_t get_u64(const unsigned char *at)
 {
     uint64_t value = 0;

@@ -52,3 +52,41 @@ bool event_unseal(const struct event_row *row, const struct grant *grant, struct
     *plain = (struct str){ open, row->body.len - GRANT_TAG_LEN };
     return true;
 }
+
+/* Settled: data that is an object begins with '{', so what begins with this byte is a u32 length of data, data, context. */
+enum { PLAIN_MARK = 1, PLAIN_HEAD_LEN = 5 };
+
+struct str event_plain(struct str data, struct str context, struct arena *arena)
+{
+    size_t len = PLAIN_HEAD_LEN + data.len + context.len;
+    unsigned char *made, *at;
+
+    if (context.len == 0)
+        return data;
+    made = (unsigned char *)arena_bytes(arena, len);
+    if (!made)
+        return (struct str){ NULL, 0 };
+    at = made;
+    *at++ = PLAIN_MARK;
+    at = put_u32(at, (uint32_t)data.len);
+    if (data.len > 0)
+        memcpy(at, data.at, data.len);
+    memcpy(at + data.len, context.at, context.len);
+    return (struct str){ (const char *)made, len };
+}
+
+void event_parts(struct str plain, struct str *data, struct str *context)
+{
+    const unsigned char *at = (const unsigned char *)plain.at;
+    size_t len;
+
+    *data = plain;
+    *context = (struct str){ NULL, 0 };
+    if (plain.len < PLAIN_HEAD_LEN || at[0] != PLAIN_MARK)
+        return;
+    len = get_u32(at + 1);
+    if (len > plain.len - PLAIN_HEAD_LEN)
+        return; /* no text of ours: the seal would have told */
+    *data = (struct str){ plain.at + PLAIN_HEAD_LEN, len };
+    *context = (struct str){ data->at + len, plain.len - PLAIN_HEAD_LEN - len };
+}

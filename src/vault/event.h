@@ -21,4 +21,10 @@ bool event_seal(struct event_row *row, const struct grant *grant, struct str pla
 bool event_unseal(const struct event_row *row, const struct grant *grant, struct arena *arena, struct str *plain,
                   struct error *error);
 
+/* What is sealed: the event's data as it came, and, where its sender told the circumstances, those beside it. Without
+ * them it is the data alone. at == NULL when the arena is full. */
+struct str event_plain(struct str data, struct str context, struct arena *arena);
+/* The parts again, as slices; `context` empty: none. */
+void event_parts(struct str plain, struct str *data, struct str *context);
+
 #endif

@@ -15,6 +15,7 @@ const struct profile_field profile_fields[] = {
     { "hashedEmail", FIELD_HASH, 512, 0 },
     { "hashedPhone", FIELD_HASH, 512, 0 },
 };
+static const struct str consent_member = { "consent", 7 };
 const size_t profile_field_count = COUNT_OF(profile_fields);
 
 const struct profile_field *profile_field_of(struct str name)
@@ -55,6 +56,35 @@ bool profile_add_identity(struct profile *profile, struct arena *arena, const st
     profile->identities = rows;
     rows[profile->identity_count++] = *identity;
     return true;
+}
+
+bool profile_add_finder(struct profile *profile, struct arena *arena, const struct profile_identity *identity)
+{
+    uint32_t count = 0, oldest = 0;
+
+    if (!profile_add_identity(profile, arena, identity))
+        return false;
+    for (uint32_t i = profile->identity_count; i-- > 0;) {
+        if (profile->identities[i].kind != identity->kind)
+            continue;
+        count++;
+        oldest = i;
+    }
+    if (count <= PROFILE_FINDERS_MAX)
+        return true;
+    profile->identity_count--;
+    memmove(&profile->identities[oldest], &profile->identities[oldest + 1],
+            (profile->identity_count - oldest) * sizeof(*profile->identities));
+    return true;
+}
+
+void profile_say_consent(struct profile *profile, const struct profile_value *consent)
+{
+    struct profile_value *held = &profile->consent;
+
+    if (held->raw.len == 0 || (held->at_ms <= consent->at_ms && !str_equal(held->raw, consent->raw)))
+        *held = *consent;
+    held->name = consent_member;
 }
 
 /* One of the two lists of values, wherever the profile keeps it. */
@@ -233,6 +263,8 @@ bool profile_write(const struct profile *profile, struct buf *buf)
     write_identities(&out, profile);
     write_values(&out, STR("system"), profile->system, profile->system_count, false);
     write_values(&out, STR("attributes"), profile->attributes, profile->attribute_count, true);
+    if (profile->consent.raw.len > 0)
+        write_value(&out, &profile->consent, false);
     json_close_object(&out);
     return !buf->overflowed;
 }
@@ -353,6 +385,13 @@ static bool read_values(const struct reading *reading, const struct json *docume
     return true;
 }
 
+static bool read_consent(const struct reading *reading, const struct json *document)
+{
+    const struct json *consent = json_member(document, consent_member);
+
+    return !consent || read_value(reading, consent, false, &reading->profile->consent);
+}
+
 static bool read_document(const struct reading *reading, const struct json *document)
 {
     struct profile *profile = reading->profile;
@@ -361,7 +400,8 @@ static bool read_document(const struct reading *reading, const struct json *docu
         return corrupt(reading, "it is no object");
     return read_identities(reading, document) &&
            read_values(reading, document, STR("system"), false, system_of(profile)) &&
-           read_values(reading, document, STR("attributes"), true, attributes_of(profile));
+           read_values(reading, document, STR("attributes"), true, attributes_of(profile)) &&
+           read_consent(reading, document);
 }
 
 /* A copy with the bytes behind it that json_read wants. */

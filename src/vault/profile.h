@@ -44,6 +44,7 @@ struct profile_identity {
 struct profile {
     struct profile_identity *identities;
     struct profile_value *system, *attributes; /* system: by REST name */
+    struct profile_value consent; /* categories as their sender knows them; raw empty: none was ever told */
     uint32_t identity_count, identity_cap, system_count, system_cap, attribute_count, attribute_cap;
 };
 
@@ -58,6 +59,11 @@ bool profile_write(const struct profile *profile, struct buf *out);
 
 /* Adds the identity when it is not there yet (kind and bytes); false when the arena is full. */
 bool profile_add_identity(struct profile *profile, struct arena *arena, const struct profile_identity *identity);
+/* The same for devices and the like, of which the newest PROFILE_FINDERS_MAX of a kind stay. */
+#define PROFILE_FINDERS_MAX 20
+bool profile_add_finder(struct profile *profile, struct arena *arena, const struct profile_identity *identity);
+/* What was said earlier than what is held changes nothing, nor does the same again. */
+void profile_say_consent(struct profile *profile, const struct profile_value *consent);
 /* Sets or (raw empty or `null`) removes. An unchanged value keeps its time and source. False when the arena is full. */
 bool profile_set_system(struct profile *profile, struct arena *arena, const struct profile_value *value);
 /* The same for custom attributes, within their limits: what is refused changes nothing. */

@@ -65,9 +65,14 @@ static void is_whole(const struct route *route)
     assert_true(route->method < HTTP_METHODS);
     assert_true(params_of(route->path) <= ROUTE_PARAMS_MAX);
     assert_true(strlen(route->path) < sizeof(((struct source *)NULL)->route)); /* it stands in every datum's source */
-    bool dialect = strncmp(route->path, "/v1/", 4) == 0;
-    assert_int_equal(route->envelope, dialect ? ENVELOPE_WEBENGAGE : ENVELOPE_NATIVE);
-    assert_int_equal(route->is_limited, dialect);
+    bool is_webengage = strncmp(route->path, "/v1/accounts/", 13) == 0;
+    bool is_segment = !is_webengage && strncmp(route->path, "/v1/", 4) == 0;
+    assert_int_equal(route->envelope, is_webengage ? ENVELOPE_WEBENGAGE
+                                      : is_segment ? ENVELOPE_SEGMENT
+                                                   : ENVELOPE_NATIVE);
+    assert_int_equal(route->is_limited, is_webengage || (is_segment && route->key == KEY_SEGMENT));
+    assert_int_equal(route->is_for_browsers, is_segment);
+    assert_true(route->key != KEY_IN_PATH || strstr(route->path, "{key}"));
 }
 
 static void each_route_is_whole(void **state)

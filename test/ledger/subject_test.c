@@ -123,6 +123,35 @@ static void an_address_finds_one_way_at_a_time(void **state)
     assert_int_equal(account_find(house->account, &fresh), 0); /* it finds, it never says whose data it is */
 }
 
+static void of_several_devices_the_newest_stay(void **state)
+{
+    enum { MAX = 20 };
+    struct house *house = *state;
+    uint32_t ordinal = house_person(house, "ann"), other = house_person(house, "ben");
+    struct fingerprint prints[MAX + 2];
+
+    for (size_t i = 0; i < COUNT_OF(prints); i++) {
+        const char name[] = { (char)('A' + i), '\0' };
+        prints[i] = account_fingerprint(house->account, IDENTITY_PUSH_TOKEN, str_of(name));
+        house_begin(house);
+        MUST(subject_add_identity(house->ledger, house->account, ordinal, IDENTITY_PUSH_TOKEN, &prints[i], MAX, 1,
+                                  &why));
+        MUST(subject_add_identity(house->ledger, house->account, other, IDENTITY_PUSH_TOKEN, &prints[0], MAX, 1, &why));
+        house_commit(house);
+        house->clock.shift_ms += 1000;
+    }
+    assert_int_equal(house_count(house, SQL("SELECT COUNT(*) FROM identity WHERE kind = 7")), MAX + 1);
+    for (size_t i = 0; i < COUNT_OF(prints); i++) {
+        int64_t found = 0;
+        MUST(db_integer(ledger_db(house->ledger),
+                        SQL("SELECT COUNT(*) FROM identity WHERE ordinal = $1 AND fingerprint = $2"),
+                        DB_PARAMS(DB_INTEGER(ordinal), DB_BLOB(prints[i].bytes, FINGERPRINT_LEN)), &found, NULL, &why));
+        assert_int_equal(found, i >= 2);
+        assert_int_equal(account_find(house->account, &prints[i]), 0);
+    }
+    assert_int_equal(known_to_all(house, "ann"), ordinal);
+}
+
 static enum mark_verdict judge(struct house *house, const char *user_id, int64_t occurred_ms, int64_t now_ms)
 {
     struct fingerprint print = house_print(house, user_id);
@@ -344,6 +373,7 @@ int main(void)
         WITH_HOUSE(a_group_rolled_back_leaves_nobody),
         WITH_HOUSE(thousands_of_people_in_one_group_keep_their_own_keys),
         WITH_HOUSE(an_address_finds_one_way_at_a_time),
+        WITH_HOUSE(of_several_devices_the_newest_stay),
         WITH_HOUSE(an_erasure_leaves_late_marks_and_nothing_else),
         WITH_HOUSE(marks_end_with_their_time),
         WITH_HOUSE(suppression_stands_until_its_date_or_for_ever),

@@ -74,6 +74,35 @@ static void each_altered_column_is_refused(void **state)
     }
 }
 
+static void what_came_beside_the_data_comes_back_beside_it(void **state)
+{
+    const struct {
+        struct str data, context;
+    } cases[] = {
+        { STR("{\"a\":1}"), STR("{\"ip\":\"::1\"}") },
+        { STR(""), STR("{}") },
+        { STR("{\"a\":1}"), STR("") },
+        { STR(""), STR("") },
+    };
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, 1 << 20);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct str data, context, plain = event_plain(cases[i].data, cases[i].context, &arena);
+
+        if (cases[i].context.len == 0)
+            assert_true(str_equal(plain, cases[i].data));
+        event_parts(plain, &data, &context);
+        assert_true(str_equal(data, cases[i].data));
+        assert_true(str_equal(context, cases[i].context));
+    }
+    arena_clear(&arena);
+    arena_init(&arena, 1);
+    assert_null(event_plain(STR("{}"), STR("{}"), &arena).at);
+    arena_clear(&arena);
+}
+
 static void a_full_arena_is_told(void **state)
 {
     struct arena arena;
@@ -90,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sealed_event_opens_to_the_bytes_that_were_sent),
         cmocka_unit_test(each_altered_column_is_refused),
+        cmocka_unit_test(what_came_beside_the_data_comes_back_beside_it),
         cmocka_unit_test(a_full_arena_is_told),
     };
 

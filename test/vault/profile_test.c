@@ -488,6 +488,54 @@ static void every_field_of_the_table_is_found_by_its_name(void **state)
     assert_null(profile_field_of(STR("")));
 }
 
+static void devices_are_kept_until_newer_ones_push_them_out(void **state)
+{
+    struct fixture *fixture = *state;
+    struct profile profile = { 0 }, back;
+    struct profile_identity user = { IDENTITY_CUID, STR("ann"), 1, 1 };
+    char names[PROFILE_FINDERS_MAX + 2][8];
+
+    assert_true(profile_add_identity(&profile, &fixture->arena, &user));
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct profile_identity device = { IDENTITY_DEVICE, { NULL, 0 }, (int64_t)i, 1 };
+        (void)snprintf(names[i], sizeof names[i], "d%02u", (unsigned)i % 100);
+        device.value = str_of(names[i]);
+        for (int again = 0; again < 2; again++)
+            assert_true(profile_add_finder(&profile, &fixture->arena, &device));
+    }
+    expect_round_trip(fixture, &profile, &back);
+    assert_int_equal(back.identity_count, PROFILE_FINDERS_MAX + 1);
+    assert_true(str_equal(back.identities[0].value, STR("ann")));
+    assert_true(str_equal(back.identities[1].value, STR("d02")));
+    assert_true(str_equal(back.identities[PROFILE_FINDERS_MAX].value, str_of(names[PROFILE_FINDERS_MAX + 1])));
+}
+
+static void consent_is_what_was_said_last(void **state)
+{
+    struct fixture *fixture = *state;
+    struct profile profile = { 0 }, back;
+    struct profile_value yes = value_of("", "{\"Ads\":true}", TYPE_OBJECT);
+    struct profile_value no = value_of("", "{\"Ads\":false}", TYPE_OBJECT);
+
+    expect_round_trip(fixture, &profile, &back);
+    assert_int_equal(back.consent.raw.len, 0);
+    yes.at_ms = 20;
+    profile_say_consent(&profile, &yes);
+    no.at_ms = 10; /* said before, arrived later */
+    profile_say_consent(&profile, &no);
+    yes.at_ms = 30;
+    profile_say_consent(&profile, &yes); /* the same again */
+    expect_round_trip(fixture, &profile, &back);
+    assert_true(str_equal(back.consent.raw, yes.raw));
+    assert_int_equal(back.consent.at_ms, 20);
+    no.at_ms = 40;
+    no.source = 9;
+    profile_say_consent(&profile, &no);
+    expect_written(fixture, &profile,
+                   "{\"identities\":[],\"system\":{},\"attributes\":{},"
+                   "\"consent\":{\"value\":{\"Ads\":false},\"at\":40,\"source\":9}}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +553,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(any_profile_survives_writing_and_reading, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_arena_is_an_error_at_every_size, set_up, tear_down),
         cmocka_unit_test_setup_teardown(setting_without_memory_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(devices_are_kept_until_newer_ones_push_them_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(consent_is_what_was_said_last, set_up, tear_down),
         cmocka_unit_test(every_field_of_the_table_is_found_by_its_name),
     };
 

@@ -44,6 +44,7 @@ export async function sendMarkedPerson(client, random) {
   const anonymous = put(stored, 'anonymousId');
   assert.equal((await client.user({ anonymousId: anonymous, attributes: { plan: put(stored, 'of anonymous') } })).status, 201);
   await sendMarkedEvents(client, random, { id, anonymous, stored, other });
+  await sendMarkedMessages(client, random, { id, stored, other });
   await sendRefused(client, random, { id, other });
   return { id, anonymous, stored, other };
 }
@@ -59,6 +60,29 @@ async function sendMarkedEvents(client, random, { id, anonymous, stored, other }
   ];
   assert.equal((await client.event(events[0])).status, 201);
   assert.equal((await client.bulkEvents(events.slice(1))).status, 201);
+}
+
+/** The same person by a client of Segment: what its messages and their context hold. */
+async function sendMarkedMessages(client, random, { id, stored, other }) {
+  const kept = (what) => (stored[what] = mark(random, what));
+  const dropped = (what) => (other[what] = mark(random, what));
+  const context = {
+    page: { url: `https://shop.example/?q=${kept('page')}` },
+    device: { id: kept('device'), token: kept('push token'), advertisingId: kept('advertising id') },
+    consent: { categoryPreferences: { [kept('consent')]: false } },
+  };
+  const beside = { integrations: { [dropped('integration')]: true }, channel: dropped('channel') };
+  const batch = [
+    { type: 'track', event: 'Viewed', properties: { Product: kept('property') }, messageId: dropped('message id'), ...beside },
+    { type: 'track', event: 'Viewed', anonymousId: dropped('anonymous id beside') },
+    { type: 'page', name: kept('page name') },
+    { type: 'identify', traits: { club: kept('trait'), we_other: dropped('reserved trait') } },
+    { type: 'group', groupId: kept('group'), traits: { seats: kept('group trait') } },
+    { type: 'track', properties: { Product: dropped('refused property') } },
+  ].map((message) => ({ userId: id, ...message }));
+  const headers = { authorization: `Basic ${Buffer.from(`${client.write_key}:`).toString('base64')}` };
+  const answer = await client.call('POST', '/v1/batch', { batch, context }, { key: null, headers });
+  assert.equal(answer.status, 200, answer.text);
 }
 
 /** Calls that are refused or that name a person in passing: nothing of them may be written down anywhere. */
