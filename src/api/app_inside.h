@@ -20,7 +20,7 @@ struct app {
 /* The call's body as a JSON object in its arena; otherwise answers with the error. */
 const struct json *call_object(struct call *call, struct json_parser *parser, struct error *error);
 
-extern const struct route ingest_routes[], opengdpr_routes[], user_routes[], request_routes[], admin_routes[],
-    operation_routes[];
+extern const struct route ingest_routes[], opengdpr_routes[], user_routes[], request_routes[], link_routes[],
+    admin_routes[], operation_routes[];
 
 #endif

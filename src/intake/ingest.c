@@ -80,6 +80,12 @@ static void await_writer(struct ingest *ingest, unsigned phases)
     ingest->command.phases |= phases;
 }
 
+/* Behind an item that joins, an id may mean another than memory says: then the writer finds it. */
+static uint32_t find_now(const struct ingest *ingest, const struct account *account, const struct proposal *proposal)
+{
+    return ingest->is_joining ? 0 : account_find(account, &proposal->print);
+}
+
 static bool prepare_event(struct ingest *ingest, struct account *account, struct seat *seat, struct item *item,
                           struct proposal *proposal, struct error *error)
 {
@@ -87,7 +93,7 @@ static bool prepare_event(struct ingest *ingest, struct account *account, struct
     bool known = know_attributes(ingest, account, item);
     struct error denied = { 0 };
 
-    proposal->ordinal = account_find(account, &proposal->print);
+    proposal->ordinal = find_now(ingest, account, proposal);
     if (!name || !known || !proposal->ordinal || !ingest->source) {
         await_writer(ingest, PHASE_LEDGER | PHASE_VOLUME);
         return true;
@@ -109,14 +115,16 @@ static bool touches_identity(const struct item *item)
     return false;
 }
 
-static void prepare_user(struct ingest *ingest, struct account *account, struct item *item, struct proposal *proposal)
+static void prepare_user(struct ingest *ingest, struct account *account, struct seat *seat, struct item *item,
+                         struct proposal *proposal)
 {
     bool known = know_attributes(ingest, account, item);
 
-    proposal->ordinal = account_find(account, &proposal->print);
+    proposal->ordinal = find_now(ingest, account, proposal);
     await_writer(ingest, PHASE_PROFILES);
     if (!known || !proposal->ordinal || !ingest->source || item->opt_in_count > 0 || touches_identity(item))
         await_writer(ingest, PHASE_LEDGER);
+    ingest_join_prepare(ingest, account, seat, item, proposal);
 }
 
 static bool prepare_item(struct ingest *ingest, struct account *account, struct seat *seat, uint32_t i,
@@ -130,13 +138,14 @@ static bool prepare_item(struct ingest *ingest, struct account *account, struct 
         return true;
     }
     proposal->print = seat_fingerprint(seat, account, item->id_kind, item->id);
-    if (marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP) {
+    if (marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP ||
+        ingest_joins_suppressed(ingest, account, seat, item)) {
         proposal->state = PROPOSAL_DROPPED;
         return true;
     }
     if (item->kind == ITEM_EVENT)
         return prepare_event(ingest, account, seat, item, proposal, error);
-    prepare_user(ingest, account, item, proposal);
+    prepare_user(ingest, account, seat, item, proposal);
     return true;
 }
 
@@ -186,15 +195,13 @@ static bool is_same(const struct account *account, const struct proposal *propos
 static void settle_item(struct ingest *ingest, const struct account *account, struct proposal *proposal)
 {
     const struct subject *subject;
-    uint32_t meant = proposal->ordinal;
 
     if (proposal->state == PROPOSAL_SEALED && is_same(account, proposal))
         return;
     if (proposal->state != PROPOSAL_SEALED && proposal->state != PROPOSAL_OPEN)
         return;
-    proposal->ordinal = account_find(account, &proposal->print);
-    subject = proposal->ordinal ? account_subject(account, proposal->ordinal) : NULL;
-    if (!subject || meant != proposal->ordinal) {
+    subject = account_subject(account, proposal->ordinal);
+    if (!subject || subject->state != SUBJECT_LIVE) {
         proposal->state = PROPOSAL_DROPPED; /* erased between the arrival and now: it goes with the person */
     } else if (!(subject->denied & PURPOSE_BIT(PURPOSE_COLLECT))) {
         proposal->state = PROPOSAL_OPEN;

@@ -20,6 +20,7 @@ struct proposal {
     enum proposal_state state;
     struct fingerprint print;
     uint32_t ordinal, generation;
+    uint32_t joined; /* the subject of the id that the item joins, where its record may be missing; else 0 */
     struct event_row row;
 };
 
@@ -41,6 +42,7 @@ struct ingest {
     struct proposal *proposals;
     uint32_t count;
     struct ignored_list ignored;
+    bool is_joining;      /* an item changes whom an id means: those behind it are looked up by the writer, in order */
     bool made_record;     /* of somebody new, in this command */
     uint64_t parked_mark; /* of an item that was parked, for its row where no message id stands; else 0 */
     /* For callers that repeat an x-request-id: written in the command's home, with its effect. */

@@ -25,6 +25,14 @@ uint64_t ingest_message_hash(const struct account *account, struct str message_i
 bool ingest_seal_event(struct ingest *ingest, const struct account *account, struct item *item,
                        struct proposal *proposal, const struct grant *grant, uint32_t name, struct error *error);
 
+/* ingest_join.c */
+bool ingest_joins_suppressed(const struct ingest *ingest, const struct account *account, struct seat *seat,
+                             const struct item *item);
+void ingest_join_prepare(struct ingest *ingest, const struct account *account, struct seat *seat,
+                         const struct item *item, struct proposal *proposal);
+bool ingest_join_in_ledger(struct turn *turn, struct ingest *ingest, struct account *account, const struct item *item,
+                           struct proposal *proposal, struct error *error);
+
 command_step ingest_in_ledger, ingest_settle, ingest_in_profiles, ingest_in_volume;
 
 #endif

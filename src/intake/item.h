@@ -50,12 +50,15 @@ struct consent {
 };
 
 enum item_kind { ITEM_USER, ITEM_EVENT };
+enum item_joins { JOINS_NONE, JOINS_ANONYMOUS, JOINS_ALIAS };
 struct item {
     enum item_kind kind;
     uint32_t index;
     struct str raw;             /* the whole item as JSON, for parking */
     enum identity_kind id_kind; /* cuid or anonymous */
     struct str id;
+    struct str joins; /* another id of the same person: an anonymous id, or what an alias names; empty: none */
+    enum item_joins joins_by;
     struct attribute *attributes; /* custom ones */
     uint32_t attribute_count;
 

@@ -9,6 +9,7 @@
 #include "intake/ingest_inside.h"
 #include "intake/webengage.h"
 #include "vault/kept.h"
+#include "vault/parked_item.h"
 
 #define ITEMS_AT_ONCE 256
 #define ROWS_AT_ONCE 2000
@@ -161,16 +162,30 @@ static uint64_t message_of(struct replay *replay, const struct ingest *ingest)
     return message;
 }
 
+/* What it joined when it came. */
+static void rejoin(struct ingest *ingest, const struct parked_item *parked)
+{
+    if (parked->joins_by == 0 || ingest->count != 1)
+        return;
+    ingest->items[0].joins = parked->joins;
+    ingest->items[0].joins_by = parked->joins_by == 'l' ? JOINS_ALIAS : JOINS_ANONYMOUS;
+}
+
 static bool take_in(struct replay *replay, const struct sealed_record *record, struct str plain, struct error *error)
 {
-    const struct webengage_call call = { .kind = plain.at[0] == 'e' ? ITEM_EVENT : ITEM_USER };
+    struct parked_item parked = { 0 };
+    struct webengage_call call = { .kind = ITEM_USER };
     struct ingest ingest = { .command = { .kind = &ingest_single, .bytes = plain.len }, .arena = &replay->arena };
-    struct str raw = { arena_bytes(&replay->arena, plain.len + JSON_PADDING), plain.len - 1 };
+    struct str raw = { arena_bytes(&replay->arena, plain.len + JSON_PADDING), 0 };
     const struct json *body;
 
     if (!raw.at)
         return error_set(error, ERROR_TOO_LARGE, "a parked item is too large");
-    memcpy((char *)raw.at, plain.at + 1, raw.len);
+    if (!parked_item_read(plain, &parked))
+        return error_set(error, ERROR_CORRUPT, "a parked item is no item");
+    call.kind = parked.kind == 'e' ? ITEM_EVENT : ITEM_USER;
+    raw.len = parked.raw.len;
+    memcpy((char *)raw.at, parked.raw.at, raw.len);
     memset((char *)raw.at + raw.len, 0, JSON_PADDING);
     set_origin(&ingest, engine_ledger(replay->engine), record);
     ingest.ignored.end = &ingest.ignored.first;
@@ -178,6 +193,7 @@ static bool take_in(struct replay *replay, const struct sealed_record *record, s
     if (!body || !webengage_items(&call, body, record->received_ms, &replay->arena, &ingest.items, &ingest.count,
                                   &ingest.ignored, error))
         return false;
+    rejoin(&ingest, &parked);
     if (call.kind == ITEM_EVENT && ingest.count == 1 && was_written(replay, record, message_of(replay, &ingest)))
         return true;
     if (!ingest_prepare(&ingest, engine_ledger(replay->engine), replay->reader->seat, error))

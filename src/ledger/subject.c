@@ -27,7 +27,8 @@ bool subject_find(struct ledger *ledger, struct account *account, enum identity_
     if (*ordinal && !account_subject(account, *ordinal)->moved)
         return true;
     if (!db_integer(ledger->db,
-                    SQL("SELECT ordinal FROM identity WHERE account = $1 AND kind = $2 AND fingerprint = $3"),
+                    SQL("SELECT ordinal FROM identity WHERE account = $1 AND kind = $2 AND fingerprint = $3"
+                        " AND left_at IS NULL"),
                     DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(kind), DB_BLOB(print->bytes, FINGERPRINT_LEN)),
                     &found, NULL, error))
         return false;
@@ -60,6 +61,22 @@ bool subject_facts(struct db *db, uint32_t account, uint32_t ordinal, struct sub
                 DB_PARAMS(DB_INTEGER(account), DB_INTEGER(ordinal)), take_facts, &taken, error))
         return false;
     *found = taken.found;
+    return true;
+}
+
+bool subject_is_live(struct ledger *ledger, const struct account *account, uint32_t ordinal, bool *out,
+                     struct error *error)
+{
+    const struct subject *subject = account_subject(account, ordinal);
+    struct subject_facts facts = { .state = SUBJECT_NONE };
+    bool found = false;
+
+    *out = subject && (subject->state == SUBJECT_LIVE || subject->state == SUBJECT_NEW);
+    if (!*out || !subject->moved)
+        return true;
+    if (!subject_facts(ledger->db, account->number, ordinal, &facts, &found, error))
+        return false;
+    *out = facts.state == SUBJECT_LIVE;
     return true;
 }
 
@@ -131,8 +148,7 @@ static bool bring_back_opt_outs(struct ledger *ledger, struct seat *seat, struct
                                          .at_ms = now,
                                          .received_ms = now,
                                          .source = source };
-        const struct grant *grant = gate_open(seat, account, ordinal, PURPOSE_STORE, REASON_NONE, error);
-        if (!grant || !preference_say(ledger, account, grant, &preference, error))
+        if (!preference_say(ledger, seat, account, ordinal, &preference, error))
             return false;
     }
     return true;
@@ -176,6 +192,52 @@ bool subject_create(struct ledger *ledger, struct seat *seat, struct account *ac
            bring_back_opt_outs(ledger, seat, account, birth.ordinal, kind, print, source, error);
 }
 
+/* ---- an anonymous id that means one after the other ---- */
+
+struct turn_of_id {
+    uint32_t account, ordinal;
+    struct fingerprint print;
+};
+
+static void publish_turn(struct ledger *ledger, void *arg)
+{
+    const struct turn_of_id *turn = arg;
+    struct account *account = ledger_account(ledger, turn->account);
+
+    if (!map_put(&account->identities, key_of(&turn->print), turn->ordinal))
+        assert(false && "out of memory for an identity");
+}
+
+bool subject_leave_anonymous(struct ledger *ledger, struct account *account, const struct fingerprint *print,
+                             struct error *error)
+{
+    uint32_t known = account_find(account, print);
+
+    if (known)
+        account_subject(account, known)->moved = true; /* memory says that it is still the one */
+    return ledger_change(ledger,
+                         SQL("UPDATE identity SET left_at = $4 WHERE account = $1 AND kind = $2 AND fingerprint = $3"
+                             " AND left_at IS NULL"),
+                         DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(IDENTITY_ANONYMOUS),
+                                   DB_BLOB(print->bytes, FINGERPRINT_LEN), DB_INTEGER(when_now(ledger->clock))),
+                         error);
+}
+
+bool subject_retake_anonymous(struct ledger *ledger, struct account *account, const struct fingerprint *print,
+                              uint32_t ordinal, struct error *error)
+{
+    const struct turn_of_id turn = { account->number, ordinal, *print };
+
+    return subject_leave_anonymous(ledger, account, print, error) &&
+           ledger_change(ledger,
+                         SQL("UPDATE identity SET left_at = NULL WHERE account = $1 AND kind = $2 AND fingerprint = $3"
+                             " AND ordinal = $4"),
+                         DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(IDENTITY_ANONYMOUS),
+                                   DB_BLOB(print->bytes, FINGERPRINT_LEN), DB_INTEGER(ordinal)),
+                         error) &&
+           ledger_stage(ledger, publish_turn, &turn, sizeof turn, error);
+}
+
 bool subject_replace_identity(struct ledger *ledger, struct account *account, uint32_t ordinal, enum identity_kind kind,
                               const struct fingerprint *print, uint32_t source, struct error *error)
 {
@@ -206,25 +268,30 @@ static void publish_death(struct ledger *ledger, void *arg)
     subject->denied = DENIED_BY_ERASURE;
     subject->state = SUBJECT_ERASING;
     subject->generation++;
+    subject->person = subject->next = 0;
     subject->moved = false;
     ledger_forget_keys(ledger, death->account, death->ordinal);
 }
 
 struct lost_identity {
-    uint32_t account;
+    uint32_t account, ordinal;
     struct fingerprint print;
     int64_t late_at; /* WHEN_NONE: no late mark */
 };
 
+/* An id that has come to mean somebody else since stays theirs. */
 static void publish_lost_identity(struct ledger *ledger, void *arg)
 {
     const struct lost_identity *lost = arg;
     struct account *account = ledger_account(ledger, lost->account);
+    const uint64_t *marked = map_find(&account->late, key_of(&lost->print));
 
-    (void)map_remove(&account->identities, key_of(&lost->print));
-    if (lost->late_at != WHEN_NONE)
-        if (!map_put(&account->late, key_of(&lost->print), (uint64_t)lost->late_at))
-            assert(false && "out of memory for a late mark");
+    if (account_find(account, &lost->print) == lost->ordinal)
+        (void)map_remove(&account->identities, key_of(&lost->print));
+    if (lost->late_at == WHEN_NONE || (marked && (int64_t)*marked > lost->late_at))
+        return;
+    if (!map_put(&account->late, key_of(&lost->print), (uint64_t)lost->late_at))
+        assert(false && "out of memory for a late mark");
 }
 
 struct suppressed {
@@ -242,19 +309,27 @@ static void publish_suppressed(struct ledger *ledger, void *arg)
         assert(false && "out of memory for a suppression");
 }
 
-static bool add_mark(struct ledger *ledger, uint32_t account, enum mark_what what, enum identity_kind kind,
-                     const struct fingerprint *print, int channel, int64_t until, struct error *error)
+struct new_mark {
+    enum mark_what what;
+    enum identity_kind kind;
+    const struct fingerprint *print;
+    int channel;
+    int64_t at, until;
+};
+
+/* The latest moment of several counts. */
+static bool add_mark(struct ledger *ledger, uint32_t account, const struct new_mark *mark, struct error *error)
 {
     ledger->marks_moved = true;
     return ledger_change(ledger,
                          SQL("INSERT INTO mark (account, what, kind, fingerprint, channel, at, until)"
                              " VALUES ($1, $2, $3, $4, $5, $6, $7)"
                              " ON CONFLICT (account, what, kind, fingerprint, channel)"
-                             " DO UPDATE SET at = excluded.at, until = excluded.until"),
-                         DB_PARAMS(DB_INTEGER(account), DB_INTEGER(what), DB_INTEGER(kind),
-                                   DB_BLOB(print->bytes, FINGERPRINT_LEN), DB_INTEGER(channel),
-                                   DB_INTEGER(when_now(ledger->clock)),
-                                   until == WHEN_NONE ? DB_NULL : DB_INTEGER(until)),
+                             " DO UPDATE SET at = CASE WHEN excluded.at > mark.at THEN excluded.at ELSE mark.at END,"
+                             " until = excluded.until"),
+                         DB_PARAMS(DB_INTEGER(account), DB_INTEGER(mark->what), DB_INTEGER(mark->kind),
+                                   DB_BLOB(mark->print->bytes, FINGERPRINT_LEN), DB_INTEGER(mark->channel),
+                                   DB_INTEGER(mark->at), mark->until == WHEN_NONE ? DB_NULL : DB_INTEGER(mark->until)),
                          error);
 }
 
@@ -262,6 +337,7 @@ struct farewell {
     struct ledger *ledger;
     struct account *account;
     const struct subject_erasure *how;
+    uint32_t ordinal;
     uint32_t opted_out; /* bits of channels */
 };
 
@@ -298,52 +374,59 @@ static bool keep_opt_outs(const struct farewell *farewell, enum identity_kind ki
                           struct error *error)
 {
     for (int channel = 0; channel < CHANNELS; channel++) {
-        if (!(farewell->opted_out & (1u << channel)) || !is_kept_for((enum channel)channel, kind))
-            continue;
-        if (!add_mark(farewell->ledger, farewell->account->number, MARK_KEPT_OPT_OUT, kind, print, channel, WHEN_NONE,
-                      error))
+        const struct new_mark mark = { MARK_KEPT_OPT_OUT, kind, print, channel, when_now(farewell->ledger->clock),
+                                       WHEN_NONE };
+        if ((farewell->opted_out & (1u << channel)) && is_kept_for((enum channel)channel, kind) &&
+            !add_mark(farewell->ledger, farewell->account->number, &mark, error))
             return false;
     }
     return true;
 }
 
+/* Of an anonymous id that means somebody else by now this person's is what was before it did. */
 static bool take_leave(void *arg, const struct row *row, struct error *error)
 {
     struct farewell *farewell = arg;
     struct ledger *ledger = farewell->ledger;
-    enum identity_kind kind = (enum identity_kind)row_integer(row, 0);
-    int64_t days = farewell->account->options.late_mark_days;
-    int64_t now = when_now(ledger->clock);
-    struct lost_identity lost = { .account = farewell->account->number, .late_at = days > 0 ? now : WHEN_NONE };
+    int64_t days = farewell->account->options.late_mark_days, now = when_now(ledger->clock);
+    bool is_left = !row_is_null(row, 2);
+    struct lost_identity lost = { .account = farewell->account->number,
+                                  .ordinal = farewell->ordinal,
+                                  .late_at = days <= 0 ? WHEN_NONE
+                                             : is_left ? row_integer(row, 2)
+                                                       : now };
+    const struct new_mark late = { .what = MARK_LATE,
+                                   .kind = (enum identity_kind)row_integer(row, 0),
+                                   .print = &lost.print,
+                                   .at = lost.late_at,
+                                   .until = now + days * WHEN_DAY };
 
     if (!row_blob(row, 1, lost.print.bytes, sizeof lost.print.bytes, error))
         return false;
-    if (days > 0 && !add_mark(ledger, lost.account, MARK_LATE, kind, &lost.print, 0, now + days * WHEN_DAY, error))
+    if (days > 0 && !add_mark(ledger, lost.account, &late, error))
         return false;
-    return drop_kept(farewell, kind, &lost.print, error) && keep_opt_outs(farewell, kind, &lost.print, error) &&
+    return (is_left || (drop_kept(farewell, late.kind, &lost.print, error) &&
+                        keep_opt_outs(farewell, late.kind, &lost.print, error))) &&
            ledger_stage(ledger, publish_lost_identity, &lost, sizeof lost, error);
 }
 
-static bool suppress(struct farewell *farewell, struct error *error)
+bool subject_suppress(struct ledger *ledger, struct account *account, enum identity_kind kind,
+                      const struct fingerprint *print, int64_t until_ms, struct error *error)
 {
-    const struct subject_erasure *how = farewell->how;
-    struct suppressed suppressed = { farewell->account->number, how->print,
-                                     how->suppress_until_ms == WHEN_NONE ? INT64_MAX : how->suppress_until_ms };
+    const struct suppressed suppressed = { account->number, *print, until_ms == WHEN_NONE ? INT64_MAX : until_ms };
+    const struct new_mark mark = { MARK_SUPPRESSED, kind, print, 0, when_now(ledger->clock), until_ms };
 
-    if (!how->suppress || !how->has_suppressed_id)
-        return true;
-    return add_mark(farewell->ledger, suppressed.account, MARK_SUPPRESSED, how->kind, &how->print, 0,
-                    how->suppress_until_ms, error) &&
-           ledger_stage(farewell->ledger, publish_suppressed, &suppressed, sizeof suppressed, error);
+    return add_mark(ledger, account->number, &mark, error) &&
+           ledger_stage(ledger, publish_suppressed, &suppressed, sizeof suppressed, error);
 }
 
-static bool find_opt_outs(struct farewell *farewell, uint32_t ordinal, struct error *error)
+static bool find_opt_outs(struct farewell *farewell, const uint32_t *ordinals, size_t count, struct error *error)
 {
     struct preference_state states[CHANNELS];
 
     if (!farewell->how->keep_opt_outs)
         return true;
-    if (!preference_states(farewell->ledger->db, farewell->account->number, ordinal, states, error))
+    if (!preference_states(farewell->ledger->db, farewell->account->number, ordinals, count, states, error))
         return false;
     for (int channel = 0; channel < CHANNELS; channel++)
         if (states[channel].set && !states[channel].opted_in)
@@ -351,37 +434,65 @@ static bool find_opt_outs(struct farewell *farewell, uint32_t ordinal, struct er
     return true;
 }
 
-bool subject_erase(struct ledger *ledger, struct account *account, uint32_t ordinal, const struct subject_erasure *how,
-                   struct error *error)
+/* Links in force go with the person. One that was taken back, of somebody who stays, says only that there was one: what
+ * had been joined is not given to the next. */
+static bool drop_rows(struct farewell *farewell, struct error *error)
 {
-    struct farewell farewell = { ledger, account, how, 0 };
-    const struct death death = { account->number, ordinal };
-    const struct value *whose = DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(ordinal));
+    const struct value *whose = DB_PARAMS(DB_INTEGER(farewell->account->number), DB_INTEGER(farewell->ordinal));
     const struct sql gone[] = {
         SQL("DELETE FROM identity WHERE account = $1 AND ordinal = $2"),
         SQL("DELETE FROM rights WHERE account = $1 AND ordinal = $2"),
         SQL("DELETE FROM preference WHERE account = $1 AND ordinal = $2"),
+        SQL("DELETE FROM link WHERE account = $1 AND ordinal = $2"),
+        SQL("DELETE FROM link WHERE account = $1 AND user_ordinal = $2 AND removed_at IS NULL"),
+        SQL("UPDATE link SET user_ordinal = 0 WHERE account = $1 AND user_ordinal = $2"),
         SQL("UPDATE request SET id_salt = NULL, id_counter = NULL, id_sealed = NULL"
             " WHERE account = $1 AND ordinal = $2"),
     };
 
-    account_subject(account, ordinal)->moved = true;
-    if (!find_opt_outs(&farewell, ordinal, error) ||
-        !db_run(ledger->db, SQL("SELECT kind, fingerprint FROM identity WHERE account = $1 AND ordinal = $2"), whose,
-                take_leave, &farewell, error) ||
-        !suppress(&farewell, error))
-        return false;
     for (size_t i = 0; i < COUNT_OF(gone); i++)
-        if (!ledger_change(ledger, gone[i], whose, error))
+        if (!ledger_change(farewell->ledger, gone[i], whose, error))
             return false;
-    return ledger_change(ledger,
-                         SQL("UPDATE subject SET state = $3, created_at = NULL, erased_position = $4"
+    return true;
+}
+
+static bool erase_one(struct farewell *farewell, struct error *error)
+{
+    struct ledger *ledger = farewell->ledger;
+    struct account *account = farewell->account;
+    const struct death death = { account->number, farewell->ordinal };
+
+    account_subject(account, death.ordinal)->moved = true;
+    return db_run(ledger->db,
+                  SQL("SELECT kind, fingerprint, left_at FROM identity WHERE account = $1 AND ordinal = $2"),
+                  DB_PARAMS(DB_INTEGER(death.account), DB_INTEGER(death.ordinal)), take_leave, farewell, error) &&
+           drop_rows(farewell, error) &&
+           ledger_change(ledger,
+                         SQL("UPDATE subject SET state = $3, created_at = NULL, erased_position = $4, erased_by = $5"
                              " WHERE account = $1 AND ordinal = $2"),
-                         DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(ordinal), DB_INTEGER(SUBJECT_ERASING),
-                                   DB_INTEGER(ledger_raise_position(ledger))),
+                         DB_PARAMS(DB_INTEGER(death.account), DB_INTEGER(death.ordinal), DB_INTEGER(SUBJECT_ERASING),
+                                   DB_INTEGER(ledger->next_position),
+                                   farewell->how->request ? DB_INTEGER(farewell->how->request) : DB_NULL),
                          error) &&
-           ledger_destroy_slot(ledger, account_subject(account, ordinal)->slot, error) &&
+           ledger_destroy_slot(ledger, account_subject(account, death.ordinal)->slot, error) &&
            ledger_stage(ledger, publish_death, &death, sizeof death, error);
+}
+
+bool subject_erase(struct ledger *ledger, struct account *account, const uint32_t *ordinals, size_t count,
+                   const struct subject_erasure *how, struct error *error)
+{
+    struct farewell farewell = { .ledger = ledger, .account = account, .how = how };
+
+    (void)ledger_raise_position(ledger);
+    if (!find_opt_outs(&farewell, ordinals, count, error))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        farewell.ordinal = ordinals[i];
+        if (!erase_one(&farewell, error))
+            return false;
+    }
+    return !how->suppress || !how->has_suppressed_id ||
+           subject_suppress(ledger, account, how->kind, &how->print, how->suppress_until_ms, error);
 }
 
 static void publish_end(struct ledger *ledger, void *arg)
@@ -395,9 +506,9 @@ bool subject_erased(struct ledger *ledger, struct account *account, uint32_t ord
 {
     const struct death death = { account->number, ordinal };
 
-    return ledger_change(ledger, SQL("UPDATE subject SET state = $3 WHERE account = $1 AND ordinal = $2"),
-                         DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(ordinal), DB_INTEGER(SUBJECT_ERASED)),
-                         error) &&
+    return ledger_change(
+               ledger, SQL("UPDATE subject SET state = $3, erased_by = NULL WHERE account = $1 AND ordinal = $2"),
+               DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(ordinal), DB_INTEGER(SUBJECT_ERASED)), error) &&
            ledger_stage(ledger, publish_end, &death, sizeof death, error);
 }
 

@@ -5,7 +5,7 @@
 #include "ledger/preference.h"
 #include "ledger/right.h"
 #include "ledger/subject.h"
-#include "vault/profile.h"
+#include "rights/merged.h"
 
 bool access_find(struct engine *engine, uint32_t account_number, enum identity_kind kind, struct str id,
                  enum purpose purpose, enum look_reason reason, uint32_t *ordinal, struct error *error)
@@ -54,14 +54,34 @@ const struct command_kind access_entry_kind = {
 
 /* ---- opening what is sealed ---- */
 
-const struct grant *access_open(struct look *look, struct error *error)
+void access_gather(struct look *look)
+{
+    struct ledger *ledger = engine_ledger(look->engine);
+
+    ledger_enter(ledger);
+    person_known(ledger_account(ledger, look->account), look->ordinal, &look->person);
+    ledger_leave(ledger);
+}
+
+/* Inside ledger_enter. */
+static const struct grant *grant_of(struct look *look, uint32_t ordinal, struct error *error)
+{
+    struct account *account = ledger_account(engine_ledger(look->engine), look->account);
+
+    if (account_person(account, ordinal) != account_person(account, look->ordinal)) {
+        (void)error_set(error, ERROR_BUSY, "the person's links have just changed: try again");
+        return NULL;
+    }
+    return gate_open(look->reader->seat, account, ordinal, look->purpose, look->reason, error);
+}
+
+const struct grant *access_open(struct look *look, uint32_t ordinal, struct error *error)
 {
     struct ledger *ledger = engine_ledger(look->engine);
     const struct grant *grant;
 
     ledger_enter(ledger);
-    grant = gate_open(look->reader->seat, ledger_account(ledger, look->account), look->ordinal, look->purpose,
-                      look->reason, error);
+    grant = grant_of(look, ordinal, error);
     if (!grant)
         ledger_leave(ledger);
     return grant;
@@ -73,7 +93,7 @@ void access_close(struct look *look)
     ledger_leave(engine_ledger(look->engine));
 }
 
-static bool load_profile(struct look *look, struct profile *profile, struct error *error)
+bool access_profile(struct look *look, uint32_t ordinal, struct profile *profile, struct error *error)
 {
     struct sealed_record record;
     const struct grant *grant;
@@ -81,9 +101,9 @@ static bool load_profile(struct look *look, struct profile *profile, struct erro
     bool found = false, ok;
 
     *profile = (struct profile){ 0 };
-    if (!profile_load(look->reader->profiles, look->account, look->ordinal, look->arena, &record, &found, error))
+    if (!profile_load(look->reader->profiles, look->account, ordinal, look->arena, &record, &found, error))
         return false;
-    grant = access_open(look, error);
+    grant = access_open(look, ordinal, error);
     if (!grant)
         return false;
     ok = !found || record_unseal(&record, grant, look->arena, &plain, error);
@@ -91,9 +111,25 @@ static bool load_profile(struct look *look, struct profile *profile, struct erro
     return ok && (!found || profile_read(look->reader->parser, look->arena, plain, profile, error));
 }
 
+static bool load_part(struct look *look, uint32_t ordinal, struct merged_part *part, struct error *error)
+{
+    struct subject_facts facts;
+    bool found = false;
+
+    if (!access_profile(look, ordinal, &part->profile, error) ||
+        !subject_facts(look->reader->ledger, look->account, ordinal, &facts, &found, error))
+        return false;
+    if (!found || facts.state != SUBJECT_LIVE)
+        return error_set(error, ERROR_NOT_FOUND, "there is no such person");
+    part->ordinal = ordinal;
+    part->known = facts.known;
+    part->created_ms = facts.created_ms;
+    return true;
+}
+
 /* ---- sources ---- */
 
-static void write_source(struct look *look, struct json_out *out, uint32_t number)
+void access_source(struct look *look, struct json_out *out, uint32_t number)
 {
     struct ledger *ledger = engine_ledger(look->engine);
     struct source copy = { 0 };
@@ -114,7 +150,7 @@ static void write_origin(struct look *look, struct json_out *out, struct str wha
     json_open_object(out);
     json_put_string(out, what, name);
     json_put_time(out, STR("at"), at_ms);
-    write_source(look, out, source);
+    access_source(look, out, source);
     json_close_object(out);
 }
 
@@ -134,6 +170,31 @@ static void write_sources(struct look *look, const struct profile *profile, stru
     json_close_array(out);
 }
 
+static void write_others_of(struct look *look, struct str what, const struct profile_value *values, uint32_t count,
+                            struct json_out *out)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        json_open_object(out);
+        json_put_string(out, what, values[i].name);
+        json_put_raw(out, STR("value"), values[i].raw);
+        json_put_time(out, STR("at"), values[i].at_ms);
+        access_source(look, out, values[i].source);
+        json_close_object(out);
+    }
+}
+
+/* Where linked identities disagree: what is held and does not stand above. */
+static void write_others(struct look *look, const struct profile *others, struct json_out *out)
+{
+    if (others->system_count + others->attribute_count == 0)
+        return;
+    json_name(out, STR("otherValues"));
+    json_open_array(out);
+    write_others_of(look, STR("field"), others->system, others->system_count, out);
+    write_others_of(look, STR("attribute"), others->attributes, others->attribute_count, out);
+    json_close_array(out);
+}
+
 /* ---- values ---- */
 
 static void write_identities(const struct profile *profile, enum identity_kind kind, struct json_out *out)
@@ -145,16 +206,38 @@ static void write_identities(const struct profile *profile, enum identity_kind k
     json_close_array(out);
 }
 
-static void write_user_id(const struct profile *profile, struct json_out *out)
+static struct str user_id_in(const struct profile *profile)
+{
+    for (uint32_t i = 0; i < profile->identity_count; i++)
+        if (profile->identities[i].kind == IDENTITY_CUID)
+            return profile->identities[i].value;
+    return (struct str){ NULL, 0 };
+}
+
+/* The one that was asked for, else the first that the person had. */
+static struct str user_id(const struct look *look, const struct merged_part *parts)
+{
+    for (uint32_t i = 0; i < look->person.count; i++)
+        if (parts[i].ordinal == look->ordinal && parts[i].known)
+            return user_id_in(&parts[i].profile);
+    return user_id_in(&parts[0].profile);
+}
+
+static void write_user_ids(const struct profile *profile, struct str first, struct json_out *out)
 {
     json_name(out, STR("userId"));
-    for (uint32_t i = 0; i < profile->identity_count; i++) {
-        if (profile->identities[i].kind == IDENTITY_CUID) {
+    if (first.at)
+        json_string(out, first);
+    else
+        json_null(out);
+    json_name(out, STR("anonymousIds"));
+    write_identities(profile, IDENTITY_ANONYMOUS, out);
+    json_name(out, STR("aliases"));
+    json_open_array(out);
+    for (uint32_t i = 0; i < profile->identity_count; i++)
+        if (profile->identities[i].kind == IDENTITY_CUID && !str_equal(profile->identities[i].value, first))
             json_string(out, profile->identities[i].value);
-            return;
-        }
-    }
-    json_null(out);
+    json_close_array(out);
 }
 
 static int64_t newest(const struct profile *profile, int64_t last_event_ms)
@@ -185,7 +268,8 @@ static bool write_preferences(struct look *look, struct json_out *out, struct er
 {
     struct preference_state states[CHANNELS];
 
-    if (!preference_states(look->reader->ledger, look->account, look->ordinal, states, error))
+    if (!preference_states(look->reader->ledger, look->account, look->person.ordinals, look->person.count, states,
+                           error))
         return false;
     json_name(out, STR("preferences"));
     json_open_object(out);
@@ -234,42 +318,55 @@ static bool write_right(void *arg, const struct right *right, struct error *erro
 
 static bool write_rights(struct look *look, struct json_out *out, struct error *error)
 {
-    bool ok;
+    int64_t now = when_now(engine_clock(look->engine));
+    bool ok = true;
 
     json_name(out, STR("rights"));
     json_open_array(out);
-    ok = rights_in_force(look->reader->ledger, look->account, look->ordinal, when_now(engine_clock(look->engine)),
-                         write_right, out, error);
+    for (uint32_t i = 0; ok && i < look->person.count; i++)
+        ok = rights_in_force(look->reader->ledger, look->account, look->person.ordinals[i], now, write_right, out,
+                             error);
     json_close_array(out);
     return ok;
 }
 
+static void write_life(const struct look *look, const struct merged_part *parts, const struct profile *profile,
+                       int64_t last_event_ms, struct json_out *out)
+{
+    int64_t created_ms = parts[0].created_ms;
+
+    for (uint32_t i = 1; i < look->person.count; i++)
+        created_ms = parts[i].created_ms < created_ms ? parts[i].created_ms : created_ms;
+    json_put_bool(out, STR("known"), parts[0].known);
+    json_put_time(out, STR("createdAt"), created_ms);
+    json_put_time(out, STR("lastSeenAt"), newest(profile, last_event_ms));
+}
+
 bool access_person(struct look *look, struct json_out *out, struct error *error)
 {
-    struct profile profile;
-    struct subject_facts facts;
+    struct merged_part *parts;
+    struct merged merged;
     int64_t count = 0, last_event = WHEN_NONE;
-    bool found = false;
 
-    if (!load_profile(look, &profile, error) ||
-        !subject_facts(look->reader->ledger, look->account, look->ordinal, &facts, &found, error) ||
-        !journal_count(look->reader->journal, look->account, &look->ordinal, 1, &count, &last_event, error))
+    access_gather(look);
+    parts = ARENA_NEW(look->arena, struct merged_part, look->person.count);
+    if (!parts)
+        return error_set(error, ERROR_TOO_LARGE, "the answer is too large");
+    for (uint32_t i = 0; i < look->person.count; i++)
+        if (!load_part(look, look->person.ordinals[i], &parts[i], error))
+            return false;
+    if (!journal_count(look->reader->journal, look->account, look->person.ordinals, look->person.count, &count,
+                       &last_event, error))
         return false;
-    if (!found || facts.state != SUBJECT_LIVE)
-        return error_set(error, ERROR_NOT_FOUND, "there is no such person");
-    write_user_id(&profile, out);
-    json_name(out, STR("anonymousIds"));
-    write_identities(&profile, IDENTITY_ANONYMOUS, out);
-    json_name(out, STR("aliases"));
-    json_open_array(out);
-    json_close_array(out);
-    json_put_bool(out, STR("known"), facts.known);
-    json_put_time(out, STR("createdAt"), facts.created_ms);
-    json_put_time(out, STR("lastSeenAt"), newest(&profile, last_event));
-    write_values(&profile, out);
+    if (!merged_make(parts, look->person.count, look->arena, &merged))
+        return error_set(error, ERROR_TOO_LARGE, "the answer is too large");
+    write_user_ids(&merged.profile, user_id(look, parts), out);
+    write_life(look, parts, &merged.profile, last_event, out);
+    write_values(&merged.profile, out);
+    write_others(look, &merged.others, out);
     if (!write_preferences(look, out, error) || !write_rights(look, out, error))
         return false;
-    write_sources(look, &profile, out);
+    write_sources(look, &merged.profile, out);
     return true;
 }
 
@@ -278,9 +375,11 @@ bool access_person(struct look *look, struct json_out *out, struct error *error)
 struct series {
     struct look *look;
     struct json_out *out;
+    uint32_t ordinal;
 };
 
-static bool unseal_detail(struct look *look, const struct preference_row *row, struct str *detail, struct error *error)
+static bool unseal_detail(const struct series *series, const struct preference_row *row, struct str *detail,
+                          struct error *error)
 {
     const struct grant *grant;
     bool ok;
@@ -288,11 +387,11 @@ static bool unseal_detail(struct look *look, const struct preference_row *row, s
     *detail = (struct str){ NULL, 0 };
     if (row->sealed.len == 0)
         return true;
-    grant = access_open(look, error);
+    grant = access_open(series->look, series->ordinal, error);
     if (!grant)
         return false;
-    ok = preference_unseal(row, grant, look->arena, detail, error);
-    access_close(look);
+    ok = preference_unseal(row, grant, series->look->arena, detail, error);
+    access_close(series->look);
     return ok;
 }
 
@@ -303,7 +402,7 @@ static bool write_preference(void *arg, const struct preference_row *row, struct
     struct json_out *out = series->out;
     struct str detail;
 
-    if (!unseal_detail(series->look, row, &detail, error))
+    if (!unseal_detail(series, row, &detail, error))
         return false;
     json_open_object(out);
     json_put_string(out, STR("channel"), str_of(channel_table[said->channel].name));
@@ -313,7 +412,7 @@ static bool write_preference(void *arg, const struct preference_row *row, struct
     json_put_string(out, STR("by"), str_of(voice_name(said->voice)));
     json_put_time(out, STR("when"), said->at_ms);
     json_put_time(out, STR("receivedAt"), said->received_ms);
-    write_source(series->look, out, said->source);
+    access_source(series->look, out, said->source);
     if (detail.len > 0)
         json_put_raw(out, STR("consent"), detail);
     json_close_object(out);
@@ -322,12 +421,16 @@ static bool write_preference(void *arg, const struct preference_row *row, struct
 
 bool access_preferences(struct look *look, struct json_out *out, struct error *error)
 {
-    struct series series = { look, out };
-    bool ok;
+    struct series series = { look, out, 0 };
+    bool ok = true;
 
+    access_gather(look);
     json_name(out, STR("preferenceHistory"));
     json_open_array(out);
-    ok = preference_series(look->reader->ledger, look->account, look->ordinal, write_preference, &series, error);
+    for (uint32_t i = 0; ok && i < look->person.count; i++) {
+        series.ordinal = look->person.ordinals[i];
+        ok = preference_series(look->reader->ledger, look->account, series.ordinal, write_preference, &series, error);
+    }
     json_close_array(out);
     return ok;
 }
@@ -343,6 +446,16 @@ static struct str event_name(struct look *look, uint32_t number)
     return name ? arena_copy(look->arena, str_of(name->text)) : STR("");
 }
 
+/* Also where there is no event to open. */
+static bool is_allowed(struct look *look, struct error *error)
+{
+    const struct grant *grant = access_open(look, look->ordinal, error);
+
+    if (grant)
+        access_close(look);
+    return grant != NULL;
+}
+
 struct open_event {
     struct str name, body;
 };
@@ -350,15 +463,17 @@ struct open_event {
 static bool open_events(struct look *look, const struct event_row *rows, size_t count, struct open_event *opened,
                         struct error *error)
 {
-    const struct grant *grant = access_open(look, error);
-    bool ok = grant != NULL;
+    const struct grant *grant = NULL;
+    bool ok = true;
 
+    ledger_enter(engine_ledger(look->engine));
     for (size_t i = 0; ok && i < count; i++) {
+        if (i == 0 || rows[i].subject != rows[i - 1].subject)
+            grant = grant_of(look, rows[i].subject, error);
         opened[i].name = event_name(look, rows[i].name);
-        ok = event_unseal(&rows[i], grant, look->arena, &opened[i].body, error);
+        ok = grant && event_unseal(&rows[i], grant, look->arena, &opened[i].body, error);
     }
-    if (grant)
-        access_close(look);
+    access_close(look);
     return ok;
 }
 
@@ -372,23 +487,25 @@ static void write_event(struct look *look, const struct event_row *row, const st
     json_put_time(out, STR("receivedAt"), row->received_ms);
     json_name(out, STR("source"));
     json_open_object(out);
-    write_source(look, out, row->source);
+    access_source(look, out, row->source);
     json_close_object(out);
     json_close_object(out);
 }
 
 bool access_events(struct look *look, struct access_events *events, struct json_out *out, struct error *error)
 {
-    const struct event_query query = { .account = look->account,
-                                       .subjects = &look->ordinal,
-                                       .subject_count = 1,
-                                       .bound = events->bound,
-                                       .oldest_first = events->oldest_first,
-                                       .max = events->max };
+    struct event_query query = { .account = look->account,
+                                 .subjects = look->person.ordinals,
+                                 .bound = events->bound,
+                                 .oldest_first = events->oldest_first,
+                                 .max = events->max };
     struct event_row *rows = NULL;
     struct open_event *opened;
 
-    if (!journal_read(look->reader->journal, &query, look->arena, &rows, &events->written, error))
+    access_gather(look);
+    query.subject_count = look->person.count;
+    if (!is_allowed(look, error) ||
+        !journal_read(look->reader->journal, &query, look->arena, &rows, &events->written, error))
         return false;
     opened = ARENA_NEW(look->arena, struct open_event, events->written + 1);
     if (!opened)

@@ -3,6 +3,7 @@
 
 #include "ledger/request.h"
 #include "ledger/right.h"
+#include "vault/parked_item.h"
 #include "vault/profiles.h"
 
 #define PARKED_AT_ONCE 256
@@ -10,13 +11,14 @@
 struct writing {
     struct look *look;
     struct json_out *out;
+    uint32_t ordinal; /* of the one whose rows are told */
 };
 
 /* ---- requests ---- */
 
 static bool unseal_id(struct look *look, const struct request *request, struct str *id, struct error *error)
 {
-    const struct grant *grant = access_open(look, error);
+    const struct grant *grant = access_open(look, request->ordinal, error);
     bool ok = grant && request_id_unseal(request, grant, look->arena, id, error);
 
     if (grant)
@@ -73,15 +75,14 @@ static bool write_right(void *arg, const struct right *right, const struct right
 
 /* ---- parked data ---- */
 
-/* A parked item is 'e' or 'u' and the JSON as it came. */
-static void write_item(struct json_out *out, const struct sealed_record *record, struct str plain)
+static void write_item(struct json_out *out, const struct sealed_record *record, const struct parked_item *item)
 {
-    bool is_event = plain.at[0] == 'e';
-
     json_open_object(out);
-    json_put_string(out, STR("kind"), is_event ? STR("event") : STR("user"));
+    json_put_string(out, STR("kind"), item->kind == 'e' ? STR("event") : STR("user"));
     json_put_time(out, STR("receivedAt"), record->received_ms);
-    json_put_raw(out, STR("sent"), (struct str){ plain.at + 1, plain.len - 1 });
+    if (item->joins_by)
+        json_put_string(out, STR("joins"), item->joins);
+    json_put_raw(out, STR("sent"), item->raw);
     json_close_object(out);
 }
 
@@ -90,20 +91,22 @@ static bool write_items(struct look *look, const struct sealed_record *records, 
 {
     for (size_t i = 0; i < count; i++) {
         struct str plain = { NULL, 0 };
-        const struct grant *grant = access_open(look, error);
+        const struct grant *grant = access_open(look, records[i].ordinal, error);
         bool ok = grant && record_unseal(&records[i], grant, look->arena, &plain, error);
         if (grant)
             access_close(look);
         if (!ok)
             return false;
-        if (plain.len > 1)
-            write_item(out, &records[i], plain);
+        struct parked_item item;
+        if (parked_item_read(plain, &item))
+            write_item(out, &records[i], &item);
     }
     return true;
 }
 
-static bool write_parked(struct look *look, struct json_out *out, struct error *error)
+static bool write_parked(const struct writing *writing, struct error *error)
 {
+    struct look *look = writing->look;
     struct sealed_record *records = ARENA_NEW(look->arena, struct sealed_record, PARKED_AT_ONCE);
     uint64_t after = 0;
     size_t count;
@@ -111,34 +114,55 @@ static bool write_parked(struct look *look, struct json_out *out, struct error *
     if (!records)
         return error_set(error, ERROR_TOO_LARGE, "the answer is too large");
     do {
-        if (!parked_load(look->reader->profiles, look->account, look->ordinal, after, PARKED_AT_ONCE, look->arena,
+        if (!parked_load(look->reader->profiles, look->account, writing->ordinal, after, PARKED_AT_ONCE, look->arena,
                          records, &count, error) ||
-            !write_items(look, records, count, out, error))
+            !write_items(look, records, count, writing->out, error))
             return false;
         after = count > 0 ? records[count - 1].number : after;
     } while (count == PARKED_AT_ONCE);
     return true;
 }
 
+static bool write_requests(const struct writing *writing, struct error *error)
+{
+    struct look *look = writing->look;
+
+    return requests_of_subject(look->reader->ledger, look->account, writing->ordinal, look->arena, write_request,
+                               (void *)writing, error);
+}
+
+static bool write_rights(const struct writing *writing, struct error *error)
+{
+    struct look *look = writing->look;
+
+    return rights_of_subject(look->reader->ledger, look->account, writing->ordinal, write_right, (void *)writing,
+                             error);
+}
+
+/* Of all whom links join, one behind the other. */
+static const struct section {
+    struct str name;
+    bool (*write)(const struct writing *writing, struct error *error);
+} sections[] = {
+    { { "requests", 8 }, write_requests },
+    { { "rightsHistory", 13 }, write_rights },
+    { { "parked", 6 }, write_parked },
+};
+
 bool history_write(struct look *look, struct json_out *out, struct error *error)
 {
-    struct writing writing = { look, out };
+    struct writing writing = { look, out, 0 };
 
-    json_name(out, STR("requests"));
-    json_open_array(out);
-    if (!requests_of_subject(look->reader->ledger, look->account, look->ordinal, look->arena, write_request, &writing,
-                             error))
-        return false;
-    json_close_array(out);
-    json_name(out, STR("rightsHistory"));
-    json_open_array(out);
-    if (!rights_of_subject(look->reader->ledger, look->account, look->ordinal, write_right, &writing, error))
-        return false;
-    json_close_array(out);
-    json_name(out, STR("parked"));
-    json_open_array(out);
-    if (!write_parked(look, out, error))
-        return false;
-    json_close_array(out);
+    access_gather(look);
+    for (size_t i = 0; i < COUNT_OF(sections); i++) {
+        json_name(out, sections[i].name);
+        json_open_array(out);
+        for (uint32_t j = 0; j < look->person.count; j++) {
+            writing.ordinal = look->person.ordinals[j];
+            if (!sections[i].write(&writing, error))
+                return false;
+        }
+        json_close_array(out);
+    }
     return true;
 }

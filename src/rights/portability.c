@@ -29,7 +29,8 @@ bool portability_document(struct look *look, struct buf *out, bool *complete, st
     json_open_object(&json);
     if (!access_person(look, &json, error) || !access_preferences(look, &json, error) ||
         !history_write(look, &json, error) ||
-        !journal_count(look->reader->journal, look->account, &look->ordinal, 1, &count, &last, error))
+        !journal_count(look->reader->journal, look->account, look->person.ordinals, look->person.count, &count, &last,
+                       error))
         return false;
     *complete = count <= PORTABLE_EVENTS_MAX;
     before = out->len;

@@ -18,6 +18,15 @@ static inline unsigned char *put_u64(unsigned char *at, uint64_t value)
     return at + 8;
 }
 
+static inline uint32_t get_u32(const unsigned char *at)
+{
+    uint32_t value = 0;
+
+    for (int i = 0; i < 4; i++)
+        value |= (uint32_t)at[i] << (8 * i);
+    return value;
+}
+
 static inline uint64_t get_u64(const unsigned char *at)
 {
     uint64_t value = 0;
