@@ -242,7 +242,9 @@ static bool make_rows(struct turn *turn, struct ingest *ingest, struct account *
 {
     for (uint32_t i = 0; i < ingest->count; i++) {
         struct proposal *proposal = &ingest->proposals[i];
-        if (proposal->state == PROPOSAL_OPEN && !seal_now(turn, ingest, account, &ingest->items[i], proposal, error))
+        struct item *item = &ingest->items[i];
+        if (item->kind == ITEM_EVENT && proposal->state == PROPOSAL_OPEN &&
+            !seal_now(turn, ingest, account, item, proposal, error))
             return false;
     }
     return !ingest->keeps_answer || ingest->make_answer(ingest, account, error);
