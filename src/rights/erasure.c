@@ -34,12 +34,13 @@ static bool take_identity(void *arg, const struct row *row, struct error *error)
     return row_blob(row, 1, first->print.bytes, sizeof first->print.bytes, error);
 }
 
+/* An anonymous id that means somebody else by now is not theirs to have suppressed. */
 static bool find_first(struct turn *turn, uint32_t account, uint32_t ordinal, struct first_identity *first,
                        struct error *error)
 {
     return db_run(ledger_db(turn->ledger),
                   SQL("SELECT kind, fingerprint FROM identity WHERE account = $1 AND ordinal = $2 AND kind <= 2"
-                      " ORDER BY kind, since LIMIT 1"),
+                      " AND left_at IS NULL ORDER BY kind, since LIMIT 1"),
                   DB_PARAMS(DB_INTEGER(account), DB_INTEGER(ordinal)), take_identity, first, error);
 }
 

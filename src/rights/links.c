@@ -90,6 +90,15 @@ static bool write_audit(struct turn *turn, struct account *account, const struct
     return audit_add(ledger_audit(turn->ledger), &entry, error);
 }
 
+/* A call that asks for too much is wrong each time: it is not a matter of waiting. */
+static bool is_done(bool ok, const struct links_change *change, struct error *error)
+{
+    if (!ok && error->code == ERROR_LIMITED)
+        return error_set(error, ERROR_INVALID, "%s: this person has %d identities already",
+                         change->kind == IDENTITY_CUID ? "userId" : "anonymousId", PERSON_MAX);
+    return ok;
+}
+
 static bool change_in_ledger(struct turn *turn, struct command *command, struct error *error)
 {
     struct links_change *change = (struct links_change *)command;
@@ -105,7 +114,7 @@ static bool change_in_ledger(struct turn *turn, struct command *command, struct 
     (void)ledger_raise_position(turn->ledger);
     return ledger_source(turn->ledger, change->account, change->credential, change->route, &change->source, error) &&
            write_audit(turn, account, change, user, error) &&
-           (change->removes ? part : join)(turn, account, change, user, error);
+           is_done((change->removes ? part : join)(turn, account, change, user, error), change, error);
 }
 
 #define RECORD_MAX_BYTES ((size_t)16 * 1024)
