@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "rights/history.h"
+#include "rights/links.h"
 
 #define SLICE_EVENTS 200 /* pieces stay below the stream's 256 KiB unless single events are large */
 #define SLICE_MAX_BYTES ((size_t)64 * 1024 * 1024)
@@ -28,7 +29,7 @@ bool portability_document(struct look *look, struct buf *out, bool *complete, st
 
     json_open_object(&json);
     if (!access_person(look, &json, error) || !access_preferences(look, &json, error) ||
-        !history_write(look, &json, error) ||
+        !history_write(look, &json, error) || !links_write(look, &json, error) ||
         !journal_count(look->reader->journal, look->account, look->person.ordinals, look->person.count, &count, &last,
                        error))
         return false;
@@ -89,7 +90,7 @@ static bool person_piece(struct portability_stream *stream, struct look *look, s
 
     json_open_object(&json);
     if (!access_person(look, &json, error) || !access_preferences(look, &json, error) ||
-        !history_write(look, &json, error))
+        !history_write(look, &json, error) || !links_write(look, &json, error))
         return false;
     json_name(&json, STR("events"));
     buf_add_byte(&stream->waiting, '[');

@@ -8,7 +8,7 @@
 #define PORTABLE_EVENTS_MAX 1000
 #define PORTABLE_BYTES_MAX ((size_t)1024 * 1024)
 
-/* Writes `{...}`: the native read, preferenceHistory, requests, rightsHistory, parked and, where it all
+/* Writes `{...}`: the native read, preferenceHistory, requests, rightsHistory, parked, links and, where it all
  * fits, events oldest first. *complete tells. */
 bool portability_document(struct look *look, struct buf *out, bool *complete, struct error *error);
 

@@ -77,6 +77,7 @@ test('each export holds all of one and nothing of the other', async (t) => {
     assert.equal((await client.read('tablet', { anonymous: true })).json().userId, 'ben');
     const { links } = (await client.links('ben')).json();
     assert.deepEqual(links.map(({ of, to }) => [of, to]), [[{ anonymousId: 'tablet' }, { userId: 'ben' }]]);
+    assert.deepEqual((await client.gdpr('portability', 'ben')).json().user.links, links);
     await server.restart();
   }
 });
