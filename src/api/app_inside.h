@@ -25,7 +25,7 @@ const struct json *call_object(struct call *call, struct json_parser *parser, st
 /* Counts what was taken and what was refused. */
 void ingest_tally(const struct ingest *ingest, struct engine *engine);
 
-extern const struct route ingest_routes[], segment_routes[], opengdpr_routes[], user_routes[], request_routes[],
-    admin_routes[], operation_routes[];
+extern const struct route ingest_routes[], segment_routes[], opengdpr_routes[], user_routes[], link_routes[],
+    request_routes[], admin_routes[], operation_routes[];
 
 #endif

@@ -85,6 +85,12 @@ static void await_writer(struct ingest *ingest, unsigned phases)
     ingest->command.phases |= phases;
 }
 
+/* Behind an item that joins, an id may mean another than memory says: then the writer finds it. */
+static uint32_t find_now(const struct ingest *ingest, const struct account *account, const struct proposal *proposal)
+{
+    return ingest->is_joining ? 0 : account_find(account, &proposal->print);
+}
+
 /* One item's fault: in bulk it is refused alone. */
 static bool refuse(const struct ingest *ingest, struct item *item, struct proposal *proposal, const struct error *why,
                    struct error *error)
@@ -121,7 +127,7 @@ static bool prepare_event(struct ingest *ingest, struct account *account, struct
     }
     if (drops)
         return drop(ingest, proposal, PHASE_VOLUME);
-    proposal->ordinal = account_find(account, &proposal->print);
+    proposal->ordinal = find_now(ingest, account, proposal);
     bool has_news = ingest_has_news(ingest, i, proposal->ordinal);
     if (has_news)
         await_writer(ingest, PHASE_PROFILES);
@@ -147,7 +153,7 @@ static bool touches_identity(const struct item *item)
     return false;
 }
 
-static bool prepare_user(struct ingest *ingest, struct account *account, uint32_t i, bool drops)
+static bool prepare_user(struct ingest *ingest, struct account *account, struct seat *seat, uint32_t i, bool drops)
 {
     struct item *item = &ingest->items[i];
     struct proposal *proposal = &ingest->proposals[i];
@@ -155,11 +161,12 @@ static bool prepare_user(struct ingest *ingest, struct account *account, uint32_
 
     if (drops)
         return drop(ingest, proposal, PHASE_PROFILES);
-    proposal->ordinal = account_find(account, &proposal->print);
+    proposal->ordinal = find_now(ingest, account, proposal);
     await_writer(ingest, PHASE_PROFILES);
     bool has_news = ingest_has_news(ingest, i, proposal->ordinal);
     if (has_news || !known || !proposal->ordinal || !ingest->source || item->opt_in_count > 0 || touches_identity(item))
         await_writer(ingest, PHASE_LEDGER);
+    ingest_join_prepare(ingest, account, seat, item, proposal);
     return true;
 }
 
@@ -188,9 +195,10 @@ static bool prepare_item(struct ingest *ingest, struct account *account, struct 
     proposal->message = item->kind == ITEM_EVENT ? ingest_message_hash(account, item->message_id) : 0;
     proposal->print = seat_fingerprint(seat, account, item->id_kind, item->id);
     bool drops = is_beside_suppressed(ingest, account, seat, item) ||
+                 ingest_joins_suppressed(ingest, account, seat, item) ||
                  marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP;
     return item->kind == ITEM_EVENT ? prepare_event(ingest, account, seat, i, drops, error)
-                                    : prepare_user(ingest, account, i, drops);
+                                    : prepare_user(ingest, account, seat, i, drops);
 }
 
 bool ingest_prepare(struct ingest *ingest, struct ledger *ledger, struct seat *seat, struct error *error)
@@ -268,15 +276,13 @@ void ingest_drop_erased(struct ingest *ingest, struct proposal *proposal)
 static void settle_item(struct ingest *ingest, const struct account *account, struct proposal *proposal)
 {
     const struct subject *subject;
-    uint32_t meant = proposal->ordinal;
 
     if (proposal->state == PROPOSAL_SEALED && is_same(account, proposal))
         return;
     if (proposal->state != PROPOSAL_SEALED && proposal->state != PROPOSAL_OPEN)
         return;
-    proposal->ordinal = account_find(account, &proposal->print);
-    subject = proposal->ordinal ? account_subject(account, proposal->ordinal) : NULL;
-    if (!subject || meant != proposal->ordinal) {
+    subject = account_subject(account, proposal->ordinal);
+    if (!subject || subject->state != SUBJECT_LIVE) {
         ingest_drop_erased(ingest, proposal);
     } else {
         proposal->state = ingest_judge(ingest, subject->denied);

@@ -26,6 +26,7 @@ struct proposal {
     uint64_t message; /* of an event: keyed hash of its id; 0: none */
     bool is_erased;   /* dropped with its person, erased since it arrived: that it was here is known all the same */
     bool tells;       /* what it tells about the person beside was written */
+    uint32_t joined;  /* the subject of the id that the item joins, where its record may be missing; else 0 */
     struct event_row row;
 };
 
@@ -49,7 +50,8 @@ struct ingest {
     struct ignored_list ignored;
     struct seen *seen;         /* what of devices and consent is recorded already; NULL: nothing is known to be */
     const struct item *teller; /* while preparing: the last item that told something about its person beside */
-    bool made_record;          /* of somebody new, in this command */
+    bool is_joining;  /* an item changes whom an id means: those behind it are looked up by the writer, in order */
+    bool made_record; /* of somebody new, in this command */
     /* Of an item that was parked, for its row where no message id stands; else 0. It was accepted by the rights of its own
      * time, so it is stored whatever came later, but for another erasure. */
     uint64_t parked_mark;

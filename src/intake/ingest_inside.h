@@ -48,6 +48,14 @@ bool ingest_tell_profile(const struct ingest *ingest, const struct item *item, s
                          struct arena *arena);
 int64_t ingest_said_ms(const struct ingest *ingest, const struct item *item);
 
+/* ingest_join.c */
+bool ingest_joins_suppressed(const struct ingest *ingest, const struct account *account, struct seat *seat,
+                             const struct item *item);
+void ingest_join_prepare(struct ingest *ingest, const struct account *account, struct seat *seat,
+                         const struct item *item, struct proposal *proposal);
+bool ingest_join_in_ledger(struct turn *turn, struct ingest *ingest, struct account *account, const struct item *item,
+                           struct proposal *proposal, struct error *error);
+
 command_step ingest_in_ledger, ingest_settle, ingest_in_profiles, ingest_in_volume;
 
 #endif

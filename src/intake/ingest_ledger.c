@@ -102,9 +102,8 @@ static bool say(struct turn *turn, struct ingest *ingest, struct account *accoun
         .source = ingest->source,
         .detail = consent_detail(&item->consent, ingest->arena),
     };
-    const struct grant *grant = gate_open(turn->seat, account, ordinal, PURPOSE_STORE, REASON_NONE, error);
 
-    if (!grant || !preference_say(turn->ledger, account, grant, &preference, error))
+    if (!preference_say(turn->ledger, turn->seat, account, ordinal, &preference, error))
         return false;
     return preference.applied ||
            ignored_add(&ingest->ignored, ingest->arena, item->index, true,
@@ -167,12 +166,30 @@ static bool enter_person(struct turn *turn, struct ingest *ingest, struct accoun
                           &proposal->ordinal, error);
 }
 
+/* Whom it meant when it arrived, or whom it means now that all before it is done. */
+static bool find_person(struct turn *turn, struct ingest *ingest, struct account *account, const struct item *item,
+                        struct proposal *proposal, enum mark_verdict *verdict, struct error *error)
+{
+    bool live = true;
+
+    if (proposal->ordinal) {
+        if (!subject_is_live(turn->ledger, account, proposal->ordinal, &live, error))
+            return false;
+        if (!live)
+            ingest_drop_erased(ingest, proposal);
+        return true;
+    }
+    return subject_find(turn->ledger, account, item->id_kind, &proposal->print, &proposal->ordinal, error) &&
+           (proposal->ordinal || marks_judge_now(turn->ledger, account, item->id_kind, &proposal->print,
+                                                 item->occurred_ms, ingest->origin.received_ms, verdict, error));
+}
+
 static bool enter_item(struct turn *turn, struct ingest *ingest, struct account *account, uint32_t i,
                        struct error *error)
 {
     struct item *item = &ingest->items[i];
     struct proposal *proposal = &ingest->proposals[i];
-    uint32_t denied = 0, meant = proposal->ordinal;
+    uint32_t denied = 0;
     enum mark_verdict verdict = MARK_CLEAR;
 
     /* Before anybody is made of it: a repeat brings no erased person back. */
@@ -180,12 +197,7 @@ static bool enter_item(struct turn *turn, struct ingest *ingest, struct account 
         proposal->state = PROPOSAL_REPEATED;
         return true;
     }
-    if (!subject_find(turn->ledger, account, item->id_kind, &proposal->print, &proposal->ordinal, error))
-        return false;
-    if (meant != 0 && meant != proposal->ordinal)
-        ingest_drop_erased(ingest, proposal);
-    else if (!proposal->ordinal && !marks_judge_now(turn->ledger, account, item->id_kind, &proposal->print,
-                                                    item->occurred_ms, ingest->origin.received_ms, &verdict, error))
+    if (!find_person(turn, ingest, account, item, proposal, &verdict, error))
         return false;
     if (verdict == MARK_DROP)
         proposal->state = PROPOSAL_DROPPED;
@@ -204,6 +216,7 @@ static bool enter_item(struct turn *turn, struct ingest *ingest, struct account 
     if (judged == PROPOSAL_PARKED)
         return say_all(turn, ingest, account, item, proposal->ordinal, true, error);
     return enter_person(turn, ingest, account, item, proposal, error) &&
+           ingest_join_in_ledger(turn, ingest, account, item, proposal, error) &&
            say_all(turn, ingest, account, item, proposal->ordinal, false, error) &&
            set_identities(turn, ingest, account, item, proposal->ordinal, error) &&
            ingest_set_finders(turn, ingest, account, item, proposal->ordinal, error);

@@ -1,6 +1,7 @@
 /* Ingestion's part in profiles.db: new people's records, changed values, and data that is parked. */
 #include "intake/ingest_inside.h"
 #include "vault/kept.h"
+#include "vault/parked_item.h"
 
 #define PROFILE_MAX_BYTES ((size_t)1024 * 1024)
 
@@ -48,12 +49,11 @@ static bool save(struct change *change, uint32_t ordinal, struct error *error)
     return ok;
 }
 
-static bool name_person(struct change *change, const struct item *item)
+static bool add_identity(struct change *change, enum identity_kind kind, struct str value)
 {
-    const struct profile_identity identity = { .kind = item->id_kind,
-                                               .value = item->id,
-                                               .at_ms = change->ingest->origin.received_ms,
-                                               .source = change->ingest->source };
+    const struct profile_identity identity = {
+        .kind = kind, .value = value, .at_ms = change->ingest->origin.received_ms, .source = change->ingest->source
+    };
 
     return profile_add_identity(&change->profile, &change->arena, &identity);
 }
@@ -125,36 +125,67 @@ static void found(struct change *change, uint32_t ordinal)
         ledger_mend(change->turn->ledger, change->account, ordinal);
 }
 
-static bool apply(struct change *change, const struct item *item, struct proposal *proposal, struct error *error)
+static bool load_or_make(struct change *change, uint32_t ordinal, struct error *error)
 {
-    if (!load(change, proposal->ordinal, error))
+    if (!load(change, ordinal, error))
         return false;
     if (change->exists)
-        found(change, proposal->ordinal);
+        found(change, ordinal);
     else
         change->ingest->made_record = true;
+    return true;
+}
+
+static bool apply(struct change *change, const struct item *item, struct proposal *proposal, struct error *error)
+{
+    if (!load_or_make(change, proposal->ordinal, error))
+        return false;
     proposal->tells = item->finder_count > 0 || item->said_consent.len > 0;
     if (item->kind == ITEM_EVENT && change->exists && !proposal->tells)
         return true;                        /* it only makes the record of somebody new */
     bool is_user = item->kind == ITEM_USER; /* an event's attributes are the event's own */
-    if (!name_person(change, item) || (is_user && (!set_system(change, item) || !set_attributes(change, item))) ||
+    if (!add_identity(change, item->id_kind, item->id) ||
+        (is_user && (!set_system(change, item) || !set_attributes(change, item))) ||
         !ingest_tell_profile(change->ingest, item, &change->profile, &change->arena))
         return error_set(error, ERROR_TOO_LARGE, "the profile would be too large");
     return save(change, proposal->ordinal, error);
 }
 
-/* What is parked is the item as it came, so that it can be judged anew. */
+/* The record of the anonymous id that was joined: how it is called. */
+static bool name_joined(struct change *change, const struct item *item, uint32_t joined, struct error *error)
+{
+    const struct subject *subject = account_subject(change->account, joined);
+
+    if (!subject || subject->state != SUBJECT_LIVE)
+        return true; /* erased in the same group */
+    change->profile = (struct profile){ 0 };
+    if (!load_or_make(change, joined, error))
+        return false;
+    if (change->exists)
+        return true;
+    return add_identity(change, IDENTITY_ANONYMOUS, item->joins)
+               ? save(change, joined, error)
+               : error_set(error, ERROR_TOO_LARGE, "the profile would be too large");
+}
+
+/* What is parked is the item as it came, so that it can be judged anew. Segment's messages hold what they join themselves. */
 static struct str parked_text(const struct item *item, struct arena *arena)
 {
-    size_t len = item->park_head.len + item->raw.len + item->park_tail.len;
+    size_t head = item->park_head.len - 1, len = head + item->raw.len + item->park_tail.len;
     struct buf text = { .at = arena_bytes(arena, len), .cap = len, .limit = len };
+    struct parked_item parked = { .kind = item->park_head.at[0] };
 
-    if (text.at) {
-        buf_add(&text, item->park_head);
-        buf_add(&text, item->raw);
-        buf_add(&text, item->park_tail);
+    if (!text.at)
+        return (struct str){ NULL, 0 };
+    buf_add(&text, (struct str){ item->park_head.at + 1, head });
+    buf_add(&text, item->raw);
+    buf_add(&text, item->park_tail);
+    parked.raw = buf_str(&text);
+    if (parked.kind != PARKED_SEGMENT && item->joins_by != JOINS_NONE) {
+        parked.joins_by = item->joins_by == JOINS_ALIAS ? 'l' : 'a';
+        parked.joins = item->joins;
     }
-    return buf_str(&text);
+    return parked_item_write(&parked, arena);
 }
 
 /* That the message was here, where no row will tell it. */
@@ -204,6 +235,8 @@ static bool write_item(struct turn *turn, struct ingest *ingest, struct account 
         ok = apply(&change, item, proposal, error);
     else if (proposal->is_erased)
         ok = note_message(&change, proposal, error);
+    if (ok && proposal->joined)
+        ok = name_joined(&change, item, proposal->joined, error);
     arena_clear(&change.arena);
     return ok;
 }

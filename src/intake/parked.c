@@ -9,8 +9,10 @@
 #include "intake/ingest_inside.h"
 #include "intake/segment.h"
 #include "intake/webengage.h"
+#include "ledger/person.h"
 #include "ledger/right.h"
 #include "vault/kept.h"
+#include "vault/parked_item.h"
 
 #define ITEMS_AT_ONCE 256
 #define ROWS_AT_ONCE 2000
@@ -246,10 +248,16 @@ static bool take_right(void *arg, const struct right *right, const struct right_
 static bool was_restricted(const struct replay *replay, const struct sealed_record *record, bool *out,
                            struct error *error)
 {
+    struct ledger *ledger = engine_ledger(replay->engine);
     struct moment moment = { record->received_ms, false };
+    struct person person;
 
-    if (!rights_of_subject(replay->reader->ledger, record->account, record->ordinal, take_right, &moment, error))
-        return false;
+    ledger_enter(ledger);
+    person_known(ledger_account(ledger, record->account), record->ordinal, &person);
+    ledger_leave(ledger);
+    for (uint32_t i = 0; i < person.count; i++)
+        if (!rights_of_subject(replay->reader->ledger, record->account, person.ordinals[i], take_right, &moment, error))
+            return false;
     *out = moment.was_restricted;
     return true;
 }
@@ -327,24 +335,41 @@ static bool submit_all(struct replay *replay, struct slice *slice, struct error 
     return true;
 }
 
-/* In the words of the dialect in which it came, told by the first letter. */
+/* What it joined when it came. */
+static void rejoin(struct ingest *ingest, const struct parked_item *parked)
+{
+    if (parked->joins_by == 0 || ingest->count != 1)
+        return;
+    ingest->items[0].joins = parked->joins;
+    ingest->items[0].joins_by = parked->joins_by == 'l' ? JOINS_ALIAS : JOINS_ANONYMOUS;
+}
+
+/* In the words of the dialect in which it came. */
 static bool translate(struct replay *replay, const struct sealed_record *record, struct str plain,
                       struct ingest *ingest, struct error *error)
 {
-    const struct webengage_call call = { .kind = plain.at[0] == 'e' ? ITEM_EVENT : ITEM_USER };
-    struct str raw = { arena_bytes(&replay->arena, plain.len + JSON_PADDING), plain.len - 1 };
+    struct parked_item parked = { 0 };
+    struct webengage_call call = { .kind = ITEM_USER };
+    struct str raw = { arena_bytes(&replay->arena, plain.len + JSON_PADDING), 0 };
     struct json_parser *parser = replay->reader->parser;
     const struct json *body;
 
     if (!raw.at)
         return error_set(error, ERROR_TOO_LARGE, "a parked item is too large");
-    memcpy((char *)raw.at, plain.at + 1, raw.len);
+    if (!parked_item_read(plain, &parked))
+        return error_set(error, ERROR_CORRUPT, "a parked item is no item");
+    call.kind = parked.kind == PARKED_EVENT ? ITEM_EVENT : ITEM_USER;
+    raw.len = parked.raw.len;
+    memcpy((char *)raw.at, parked.raw.at, raw.len);
     memset((char *)raw.at + raw.len, 0, JSON_PADDING);
-    if (plain.at[0] == 's')
+    if (parked.kind == PARKED_SEGMENT)
         return segment_parked(parser, raw, record->received_ms, &replay->arena, &ingest->items, &ingest->count, error);
     body = json_read(parser, &replay->arena, raw, error);
-    return body && webengage_items(&call, body, record->received_ms, &replay->arena, &ingest->items, &ingest->count,
-                                   &ingest->ignored, error);
+    if (!body || !webengage_items(&call, body, record->received_ms, &replay->arena, &ingest->items, &ingest->count,
+                                  &ingest->ignored, error))
+        return false;
+    rejoin(ingest, &parked);
+    return true;
 }
 
 static bool take_in(struct replay *replay, struct slice *slice, const struct sealed_record *record, struct str plain,

@@ -71,6 +71,15 @@ struct subject *account_make_subject(struct account *account, uint32_t ordinal)
     return &all->chunks[chunk][ordinal % SUBJECT_CHUNK];
 }
 
+uint32_t account_person(const struct account *account, uint32_t ordinal)
+{
+    const struct subject *subject = account_subject(account, ordinal);
+
+    if (!subject)
+        return 0;
+    return subject->person ? subject->person : ordinal;
+}
+
 uint32_t account_find(const struct account *account, const struct fingerprint *print)
 {
     struct map_key key;

@@ -2,6 +2,7 @@
 #ifndef HABEAS_LEDGER_ACCOUNT_H
 #define HABEAS_LEDGER_ACCOUNT_H
 
+#include <assert.h>
 #include <stdint.h>
 
 #include "base/map.h"
@@ -14,16 +15,19 @@
 #define LICENSE_MAX 64
 #define ZONE_MAX 64
 
-/* What the ledger's memory knows of one subject; 24 bytes a subject, never moved. */
+/* What the ledger's memory knows of one subject; 32 bytes a subject, never moved. */
 struct subject {
-    uint32_t denied;     /* purposes that rights in force deny: PURPOSE_BIT */
+    uint32_t denied;     /* purposes that rights in force deny to its person: PURPOSE_BIT */
     uint32_t generation; /* rises when its rights, key or links change */
     uint64_t slot;       /* of its key */
+    uint32_t person;     /* the lowest ordinal of those that links join it with; 0: it is alone */
+    uint32_t next;       /* those are a ring: the next of them; 0: it is alone */
     uint8_t state;       /* enum subject_state */
     bool known;          /* has a cuid */
     bool bare;           /* its profile record may be missing (new, or lost to a failure): the next datum looks */
-    bool moved;          /* the writer's own: the open group changes its rights, so the rows are asked, not this */
+    bool moved; /* the writer's own: the open group changes its rights or links; the rows are asked, not this */
 };
+static_assert(sizeof(struct subject) == 32, "memory grows with people");
 /* Stored: numbers are settled. SUBJECT_NEW is made but not committed yet: only the writer sees it. */
 enum subject_state { SUBJECT_NONE = 0, SUBJECT_LIVE = 1, SUBJECT_ERASING = 2, SUBJECT_ERASED = 3, SUBJECT_NEW = 4 };
 
@@ -54,8 +58,9 @@ struct account {
     struct account_options options;
     struct names names[NAME_KINDS];
     struct subjects subjects;
-    struct map identities; /* fingerprints of cuids and anonymous ids -> ordinal; live subjects only */
-    struct map late;       /* fingerprints of the erased -> moment of erasure: what is dated before is dropped */
+    struct map
+        identities;  /* fingerprints of cuids and anonymous ids -> the ordinal they mean now; live subjects only */
+    struct map late; /* fingerprints of the erased -> moment of erasure: what is dated before is dropped */
     struct map suppressed; /* fingerprints -> until when (INT64_MAX: for ever) */
 };
 
@@ -65,6 +70,8 @@ struct fingerprint account_fingerprint(const struct account *account, enum ident
 struct subject *account_subject(const struct account *account, uint32_t ordinal);
 /* Makes room for the ordinal; NULL when memory is out. */
 struct subject *account_make_subject(struct account *account, uint32_t ordinal);
+/* Whose subject it is: the ordinal that names its person. Two of one person have the same; 0 for nobody's. */
+uint32_t account_person(const struct account *account, uint32_t ordinal);
 /* The live subject of a cuid or anonymous id; 0 when there is none. */
 uint32_t account_find(const struct account *account, const struct fingerprint *print);
 void account_free(struct account *account);

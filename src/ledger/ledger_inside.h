@@ -63,6 +63,14 @@ bool ledger_remember_credential(struct ledger *ledger, const struct credential *
 bool ledger_remember_source(struct ledger *ledger, const struct source *source);
 /* Marks that ledger.db was changed in this group: every writing call of this folder does. */
 bool ledger_change(struct ledger *ledger, struct sql sql, const struct value *params, struct error *error);
+/* A fingerprint as the key of a map. */
+static inline struct map_key ledger_key(const struct fingerprint *print)
+{
+    struct map_key key;
+
+    memcpy(key.bytes, print->bytes, sizeof key.bytes);
+    return key;
+}
 /* Shared pieces of publications. */
 void ledger_forget_keys(struct ledger *ledger, uint32_t account, uint32_t ordinal);
 

@@ -3,6 +3,7 @@
 
 #include "ledger/ledger_inside.h"
 #include "ledger/mark.h"
+#include "ledger/person.h"
 #include "ledger/right.h"
 
 /* The list may move, so nobody may be reading it. */
@@ -187,6 +188,14 @@ static bool take_identity(void *arg, const struct row *row, struct error *error)
     return map_put(&account->identities, key, (uint64_t)row_integer(row, 2)) || no_memory(error);
 }
 
+static bool take_link(void *arg, const struct row *row, struct error *error)
+{
+    struct account *account = ledger_account(arg, (uint32_t)row_integer(row, 0));
+
+    return (account && person_load_link(account, (uint32_t)row_integer(row, 1), (uint32_t)row_integer(row, 2))) ||
+           error_set(error, ERROR_CORRUPT, "a link of nobody");
+}
+
 static bool take_right(void *arg, const struct row *row, struct error *error)
 {
     struct account *account = ledger_account(arg, (uint32_t)row_integer(row, 0));
@@ -226,7 +235,10 @@ bool ledger_load(struct ledger *ledger, struct error *error)
         { SQL("SELECT account, source, credential, route FROM source ORDER BY 1, 2"), take_source },
         { SQL("SELECT account, kind, name, text, type FROM name ORDER BY 1, 2, 3"), take_name },
         { SQL("SELECT account, ordinal, slot, known, state FROM subject"), take_subject },
-        { SQL("SELECT identity.account, fingerprint, identity.ordinal FROM identity WHERE kind <= 2"), take_identity },
+        { SQL("SELECT identity.account, fingerprint, identity.ordinal FROM identity WHERE kind <= 2 AND left_at IS "
+              "NULL"),
+          take_identity },
+        { SQL("SELECT account, ordinal, user_ordinal FROM link WHERE removed_at IS NULL"), take_link },
         { SQL("SELECT account, ordinal, denies FROM rights WHERE ended_at IS NULL"), take_right },
         { SQL("SELECT account, what, fingerprint, at, until FROM mark WHERE what <= 2"), take_mark },
     };
@@ -234,5 +246,7 @@ bool ledger_load(struct ledger *ledger, struct error *error)
     for (size_t i = 0; i < COUNT_OF(steps); i++)
         if (!db_run(ledger->db, steps[i].sql, DB_PARAMS(DB_END), steps[i].take, ledger, error))
             return error_within(error, "loading the ledger");
+    for (uint32_t number = 1; number <= ledger->account_count; number++)
+        persons_settle(ledger_account(ledger, number));
     return true;
 }

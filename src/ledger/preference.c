@@ -88,6 +88,38 @@ static bool take_series(void *arg, const struct row *row, struct error *error)
     return series->each(series->arg, &taken, error);
 }
 
+/* An opt-out of one of them is all of theirs; the latest and the strongest of several count. */
+static void combine(struct last *last, const struct last *more)
+{
+    enum voice strongest = last->strongest > more->strongest ? last->strongest : more->strongest;
+    int64_t at_ms = last->at_ms > more->at_ms ? last->at_ms : more->at_ms;
+
+    if (!more->found || (last->found && !last->opted_in && more->opted_in))
+        return;
+    if (!last->found || (last->opted_in && !more->opted_in)) {
+        *last = *more;
+        return;
+    }
+    if (more->received_ms > last->received_ms)
+        *last = *more;
+    last->strongest = strongest;
+    last->at_ms = at_ms;
+}
+
+static bool read_last_of(struct ledger *ledger, uint32_t account, const struct person *person,
+                         const struct preference *preference, struct last *last, struct error *error)
+{
+    struct last one;
+
+    *last = (struct last){ 0 };
+    for (uint32_t i = 0; i < person->count; i++) {
+        if (!read_last(ledger, account, person->ordinals[i], preference, &one, error))
+            return false;
+        combine(last, &one);
+    }
+    return true;
+}
+
 /* Semantics of outranking: an opt-out always holds; an opt-in by a site or app never overrides an opt-out, one by the
  * controller's systems not what the person said, be it in a site or app. */
 static bool counts(const struct preference *preference, const struct last *last)
@@ -283,21 +315,89 @@ static bool is_said_again(struct ledger *ledger, const struct grant *grant, cons
     return true;
 }
 
-bool preference_say(struct ledger *ledger, struct account *account, const struct grant *grant,
+static const struct grant *store_grant(struct seat *seat, struct account *account, uint32_t ordinal,
+                                       struct error *error)
+{
+    return gate_open(seat, account, ordinal, PURPOSE_STORE, REASON_NONE, error);
+}
+
+static bool enter(struct ledger *ledger, struct seat *seat, struct account *account, uint32_t ordinal,
+                  const struct preference *preference, const struct last *last, struct error *error)
+{
+    const struct grant *grant = store_grant(seat, account, ordinal, error);
+
+    return grant && store(ledger, grant, preference, error) &&
+           (!preference->applied || follow_with_right(ledger, account, ordinal, preference, last, error));
+}
+
+/* An opt-in that counts ends the opt-outs of those whom it is said for, too. */
+static bool enter_for_others(struct ledger *ledger, struct seat *seat, struct account *account, uint32_t ordinal,
+                             const struct person *person, const struct preference *preference, struct error *error)
+{
+    struct last last;
+
+    for (uint32_t i = 0; i < person->count; i++) {
+        uint32_t other = person->ordinals[i];
+        if (other == ordinal)
+            continue;
+        if (!read_last(ledger, account->number, other, preference, &last, error) ||
+            (last.found && !last.opted_in && !enter(ledger, seat, account, other, preference, &last, error)))
+            return false;
+    }
+    return true;
+}
+
+bool preference_say(struct ledger *ledger, struct seat *seat, struct account *account, uint32_t ordinal,
                     struct preference *preference, struct error *error)
 {
+    const struct grant *grant = store_grant(seat, account, ordinal, error);
+    struct person person;
     struct last last;
     bool again = false;
 
-    if (!read_last(ledger, grant_account(grant), grant_ordinal(grant), preference, &last, error))
+    if (!grant || !person_now(ledger, account, ordinal, &person, error) ||
+        !read_last_of(ledger, account->number, &person, preference, &last, error))
         return false;
     preference->applied = counts(preference, &last);
     if (!is_said_again(ledger, grant, preference, &last, &again, error))
         return false;
     if (again)
         return true;
-    return store(ledger, grant, preference, error) &&
-           (!preference->applied || follow_with_right(ledger, account, grant_ordinal(grant), preference, &last, error));
+    return enter(ledger, seat, account, ordinal, preference, &last, error) &&
+           (!preference->applied || !preference->opted_in ||
+            enter_for_others(ledger, seat, account, ordinal, &person, preference, error));
+}
+
+/* ---- when a person is parted ---- */
+
+static bool keep_one(struct ledger *ledger, struct seat *seat, struct account *account, const struct person *said,
+                     const struct person *others, uint32_t ordinal, struct preference *preference, struct error *error)
+{
+    struct last said_last, last;
+
+    if (!read_last_of(ledger, account->number, said, preference, &said_last, error) ||
+        !read_last_of(ledger, account->number, others, preference, &last, error))
+        return false;
+    if (!said_last.found || said_last.opted_in || (last.found && !last.opted_in))
+        return true;
+    preference->voice = said_last.strongest;
+    preference->at_ms = said_last.at_ms;
+    preference->received_ms = said_last.received_ms;
+    return enter(ledger, seat, account, ordinal, preference, &last, error);
+}
+
+bool preference_keep(struct ledger *ledger, struct seat *seat, struct account *account, const struct person *said,
+                     const struct person *others, uint32_t ordinal, uint32_t source, struct error *error)
+{
+    for (int channel = 0; channel < CHANNELS; channel++)
+        for (int service = 0; service < 2; service++) {
+            struct preference preference = {
+                .channel = (enum channel)channel, .service = service, .applied = true, .source = source
+            };
+            if (!keep_one(ledger, seat, account, said, others, ordinal, &preference, error))
+                return false;
+        }
+    return true;
 }
 
 /* ---- reading ---- */
@@ -318,8 +418,8 @@ static bool take_state(void *arg, const struct row *row, struct error *error)
     return true;
 }
 
-bool preference_states(struct db *db, uint32_t account, uint32_t ordinal, struct preference_state out[CHANNELS],
-                       struct error *error)
+static bool states_of(struct db *db, uint32_t account, uint32_t ordinal, struct preference_state out[CHANNELS],
+                      struct error *error)
 {
     for (int channel = 0; channel < CHANNELS; channel++)
         out[channel] =
@@ -328,6 +428,30 @@ bool preference_states(struct db *db, uint32_t account, uint32_t ordinal, struct
                   SQL("SELECT channel, opted_in, at FROM preference WHERE account = $1 AND ordinal = $2"
                       " AND service = 0 AND applied = 1 ORDER BY number"),
                   DB_PARAMS(DB_INTEGER(account), DB_INTEGER(ordinal)), take_state, out, error);
+}
+
+static void combine_state(struct preference_state *state, const struct preference_state *more)
+{
+    if (!more->set || (state->set && !state->opted_in && more->opted_in))
+        return;
+    if (!state->set || state->opted_in != more->opted_in)
+        *state = *more;
+    else if (more->since_ms < state->since_ms)
+        state->since_ms = more->since_ms;
+}
+
+bool preference_states(struct db *db, uint32_t account, const uint32_t *ordinals, size_t count,
+                       struct preference_state out[CHANNELS], struct error *error)
+{
+    struct preference_state more[CHANNELS];
+
+    for (size_t i = 0; i < count; i++) {
+        if (!states_of(db, account, ordinals[i], i == 0 ? out : more, error))
+            return false;
+        for (int channel = 0; i > 0 && channel < CHANNELS; channel++)
+            combine_state(&out[channel], &more[channel]);
+    }
+    return true;
 }
 
 bool preference_series(struct db *db, uint32_t account, uint32_t ordinal, preference_each *each, void *arg,

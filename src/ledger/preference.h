@@ -4,6 +4,7 @@
 #define HABEAS_LEDGER_PREFERENCE_H
 
 #include "ledger/gate.h"
+#include "ledger/person.h"
 
 /* Who spoke. Stored: numbers are settled. */
 enum voice {
@@ -25,18 +26,23 @@ struct preference {
     struct str detail; /* JSON of wording, version and road; empty when none; sealed in the table */
 };
 
-/* Adds to the series what differs from its end, and sets or ends the objection. An opt-in does not override what the
- * person (or, spoken by a write key, anybody) has said: then *applied is false. The grant seals the detail. */
-bool preference_say(struct ledger *ledger, struct account *account, const struct grant *grant,
+/* Adds to the subject's series what differs from what its person has said, and sets or ends the objection. An opt-in does
+ * not override what the person (or, spoken by a write key, anybody) has said: then *applied is false. One that does ends the
+ * opt-outs of all the person's subjects. The seat's open grant ends. */
+bool preference_say(struct ledger *ledger, struct seat *seat, struct account *account, uint32_t ordinal,
                     struct preference *preference, struct error *error);
+/* When a person is parted: what `said` had opted out of stays denied to the others, in the series of `ordinal`, one of
+ * them. Without the words, which are not theirs. */
+bool preference_keep(struct ledger *ledger, struct seat *seat, struct account *account, const struct person *said,
+                     const struct person *others, uint32_t ordinal, uint32_t source, struct error *error);
 
-/* The state of every channel now, from any handle. */
+/* The state of every channel now, from any handle: an opt-out of one of a person's subjects is all of theirs. */
 struct preference_state {
     bool opted_in, set;
     int64_t since_ms;
 };
-bool preference_states(struct db *db, uint32_t account, uint32_t ordinal, struct preference_state out[CHANNELS],
-                       struct error *error);
+bool preference_states(struct db *db, uint32_t account, const uint32_t *ordinals, size_t count,
+                       struct preference_state out[CHANNELS], struct error *error);
 
 /* The whole series, oldest first: sealed details are handed on with what unsealing needs. */
 struct preference_row {

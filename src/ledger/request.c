@@ -297,7 +297,7 @@ bool requests_open(struct db *db, enum request_state state, int64_t due_before_m
 
     if (!db_run(db,
                 SQL("SELECT account, ordinal, request, due_at FROM request WHERE type = 1 AND state = $1"
-                    " AND (due_at IS NULL OR due_at <= $2) ORDER BY due_at LIMIT $3"),
+                    " AND (due_at IS NULL OR due_at <= $2) ORDER BY due_at, account, request LIMIT $3"),
                 DB_PARAMS(DB_INTEGER(state), DB_INTEGER(due_before_ms), DB_INTEGER(max)), take_open, &rows, error))
         return false;
     *count = rows.count;

@@ -4,6 +4,7 @@
 #include <endian.h>
 
 #include "ledger/ledger_inside.h"
+#include "ledger/person.h"
 
 static const char *const kind_names[RIGHT_KINDS] = {
     [RIGHT_RESTRICTION] = "restriction",
@@ -130,6 +131,41 @@ bool rights_end(struct ledger *ledger, struct account *account, uint32_t ordinal
            rights_restage(ledger, account, ordinal, error);
 }
 
+struct ending {
+    struct ledger *ledger;
+    struct account *account;
+    uint64_t request;
+    enum right_kind kind;
+    const struct right_end *how;
+};
+
+static bool end_of_request(void *arg, const struct row *row, struct error *error)
+{
+    const struct ending *ending = arg;
+    uint32_t ordinal = (uint32_t)row_integer(row, 0);
+
+    return ledger_change(ending->ledger,
+                         SQL("UPDATE rights SET ended_at = $5, ended_by = $6 WHERE account = $1 AND ordinal = $2"
+                             " AND kind = $3 AND request = $4 AND ended_at IS NULL"),
+                         DB_PARAMS(DB_INTEGER(ending->account->number), DB_INTEGER(ordinal), DB_INTEGER(ending->kind),
+                                   DB_INTEGER(ending->request), DB_INTEGER(when_now(ending->ledger->clock)),
+                                   DB_INTEGER(ending->how->request)),
+                         error) &&
+           rights_restage(ending->ledger, ending->account, ordinal, error);
+}
+
+bool rights_end_of_request(struct ledger *ledger, struct account *account, uint64_t request, enum right_kind kind,
+                           const struct right_end *how, struct error *error)
+{
+    struct ending ending = { ledger, account, request, kind, how };
+
+    return db_run(ledger->db,
+                  SQL("SELECT ordinal FROM rights WHERE account = $1 AND request = $2 AND kind = $3"
+                      " AND ended_at IS NULL ORDER BY ordinal"),
+                  DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(request), DB_INTEGER(kind)), end_of_request,
+                  &ending, error);
+}
+
 struct each {
     right_each *call;
     void *arg;
@@ -216,49 +252,20 @@ bool right_stands(struct db *db, uint32_t account, uint32_t ordinal, enum right_
                       out, error);
 }
 
-struct mask_change {
-    uint32_t account, ordinal, denied;
-};
-
-static void publish_mask(struct ledger *ledger, void *arg)
-{
-    const struct mask_change *change = arg;
-    struct subject *subject = account_subject(ledger_account(ledger, change->account), change->ordinal);
-
-    subject->denied = change->denied;
-    subject->generation++;
-    subject->moved = false;
-}
-
-static bool add_denied(void *arg, const struct right *right, struct error *error)
-{
-    struct mask_change *change = arg;
-
-    (void)error;
-    change->denied |= right->denies;
-    return true;
-}
-
 bool rights_denied(struct ledger *ledger, const struct account *account, uint32_t ordinal, uint32_t *denied,
                    struct error *error)
 {
     const struct subject *subject = account_subject(account, ordinal);
-    struct mask_change change = { account->number, ordinal, 0 };
+    struct person person;
 
     *denied = subject->denied;
-    if (!subject->moved)
-        return true;
-    if (!rights_in_force(ledger->db, account->number, ordinal, when_now(ledger->clock), add_denied, &change, error))
-        return false;
-    *denied = change.denied;
-    return true;
+    return !subject->moved || (person_now(ledger, account, ordinal, &person, error) &&
+                               person_denied(ledger, account, &person, denied, error));
 }
 
 bool rights_restage(struct ledger *ledger, struct account *account, uint32_t ordinal, struct error *error)
 {
-    struct mask_change change = { account->number, ordinal, 0 };
+    struct person person;
 
-    account_subject(account, ordinal)->moved = true;
-    return rights_in_force(ledger->db, account->number, ordinal, when_now(ledger->clock), add_denied, &change, error) &&
-           ledger_stage(ledger, publish_mask, &change, sizeof change, error);
+    return person_now(ledger, account, ordinal, &person, error) && person_restage(ledger, account, &person, error);
 }

@@ -1,5 +1,5 @@
 /* Rights are rows: kind, what they deny, since, until, and the request or road they came by. What a subject is denied is
- * the OR of the rows in force; nobody writes that mask itself, and ending one right ends its row only. */
+ * the OR of the rows in force of its person; nobody writes that mask itself, and ending one right ends its row only. */
 #ifndef HABEAS_LEDGER_RIGHT_H
 #define HABEAS_LEDGER_RIGHT_H
 
@@ -38,6 +38,9 @@ struct right_end {
 /* Ends all rows in force of this kind that deny exactly `denies` (0: any). *ended counts them. */
 bool rights_end(struct ledger *ledger, struct account *account, uint32_t ordinal, enum right_kind kind, uint32_t denies,
                 const struct right_end *how, int64_t *ended, struct error *error);
+/* Ends what is in force of this kind by one request, wherever it stands. */
+bool rights_end_of_request(struct ledger *ledger, struct account *account, uint64_t request, enum right_kind kind,
+                           const struct right_end *how, struct error *error);
 /* In force now, by any handle, in order of number. */
 typedef bool right_each(void *arg, const struct right *right, struct error *error);
 bool rights_in_force(struct db *db, uint32_t account, uint32_t ordinal, int64_t now_ms, right_each *each, void *arg,
@@ -58,10 +61,10 @@ bool rights_of_subject(struct db *db, uint32_t account, uint32_t ordinal, right_
 /* Whether one of this kind is in force. */
 bool right_stands(struct db *db, uint32_t account, uint32_t ordinal, enum right_kind kind, int64_t now_ms, bool *out,
                   struct error *error);
-/* What is denied now, changes of the open group included; for the writer. */
+/* What is denied to its person now, changes of the open group included; for the writer. */
 bool rights_denied(struct ledger *ledger, const struct account *account, uint32_t ordinal, uint32_t *denied,
                    struct error *error);
-/* Computes the mask from the rows and stages its publication. */
+/* Computes the mask of its person from the rows and stages its publication. */
 bool rights_restage(struct ledger *ledger, struct account *account, uint32_t ordinal, struct error *error);
 
 #endif

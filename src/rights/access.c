@@ -1,11 +1,8 @@
-/* The person's document, from the ledger's rows and the sealed profile. */
+/* Looking at a person: finding, opening what is sealed, what was said about channels, and events. */
 #include "rights/access.h"
 
 #include "ledger/audit.h"
 #include "ledger/preference.h"
-#include "ledger/right.h"
-#include "ledger/subject.h"
-#include "vault/profile.h"
 
 bool access_find(struct engine *engine, uint32_t account_number, enum identity_kind kind, struct str id,
                  enum purpose purpose, enum look_reason reason, uint32_t *ordinal, struct error *error)
@@ -54,14 +51,34 @@ const struct command_kind access_entry_kind = {
 
 /* ---- opening what is sealed ---- */
 
-const struct grant *access_open(struct look *look, struct error *error)
+void access_gather(struct look *look)
+{
+    struct ledger *ledger = engine_ledger(look->engine);
+
+    ledger_enter(ledger);
+    person_known(ledger_account(ledger, look->account), look->ordinal, &look->person);
+    ledger_leave(ledger);
+}
+
+/* Inside ledger_enter. */
+static const struct grant *grant_of(struct look *look, uint32_t ordinal, struct error *error)
+{
+    struct account *account = ledger_account(engine_ledger(look->engine), look->account);
+
+    if (account_person(account, ordinal) != account_person(account, look->ordinal)) {
+        (void)error_set(error, ERROR_BUSY, "the person's links have just changed: try again");
+        return NULL;
+    }
+    return gate_open(look->reader->seat, account, ordinal, look->purpose, look->reason, error);
+}
+
+const struct grant *access_open(struct look *look, uint32_t ordinal, struct error *error)
 {
     struct ledger *ledger = engine_ledger(look->engine);
     const struct grant *grant;
 
     ledger_enter(ledger);
-    grant = gate_open(look->reader->seat, ledger_account(ledger, look->account), look->ordinal, look->purpose,
-                      look->reason, error);
+    grant = grant_of(look, ordinal, error);
     if (!grant)
         ledger_leave(ledger);
     return grant;
@@ -73,7 +90,7 @@ void access_close(struct look *look)
     ledger_leave(engine_ledger(look->engine));
 }
 
-static bool load_profile(struct look *look, struct profile *profile, struct error *error)
+bool access_profile(struct look *look, uint32_t ordinal, struct profile *profile, struct error *error)
 {
     struct sealed_record record;
     const struct grant *grant;
@@ -81,9 +98,9 @@ static bool load_profile(struct look *look, struct profile *profile, struct erro
     bool found = false, ok;
 
     *profile = (struct profile){ 0 };
-    if (!profile_load(look->reader->profiles, look->account, look->ordinal, look->arena, &record, &found, error))
+    if (!profile_load(look->reader->profiles, look->account, ordinal, look->arena, &record, &found, error))
         return false;
-    grant = access_open(look, error);
+    grant = access_open(look, ordinal, error);
     if (!grant)
         return false;
     ok = !found || record_unseal(&record, grant, look->arena, &plain, error);
@@ -108,219 +125,16 @@ void access_source(struct look *look, struct json_out *out, uint32_t number)
     json_put_string(out, STR("route"), str_of(copy.route));
 }
 
-static void write_origin(struct look *look, struct json_out *out, struct str what, struct str name, int64_t at_ms,
-                         uint32_t source)
-{
-    json_open_object(out);
-    json_put_string(out, what, name);
-    json_put_time(out, STR("at"), at_ms);
-    access_source(look, out, source);
-    json_close_object(out);
-}
-
-static void write_sources(struct look *look, const struct profile *profile, struct json_out *out)
-{
-    json_name(out, STR("sources"));
-    json_open_array(out);
-    for (uint32_t i = 0; i < profile->identity_count; i++)
-        write_origin(look, out, STR("identity"), str_of(identity_kind_name(profile->identities[i].kind)),
-                     profile->identities[i].at_ms, profile->identities[i].source);
-    for (uint32_t i = 0; i < profile->system_count; i++)
-        write_origin(look, out, STR("field"), profile->system[i].name, profile->system[i].at_ms,
-                     profile->system[i].source);
-    for (uint32_t i = 0; i < profile->attribute_count; i++)
-        write_origin(look, out, STR("attribute"), profile->attributes[i].name, profile->attributes[i].at_ms,
-                     profile->attributes[i].source);
-    json_close_array(out);
-}
-
-/* ---- values ---- */
-
-static void write_identities(const struct profile *profile, enum identity_kind kind, struct json_out *out)
-{
-    json_open_array(out);
-    for (uint32_t i = 0; i < profile->identity_count; i++)
-        if (profile->identities[i].kind == kind)
-            json_string(out, profile->identities[i].value);
-    json_close_array(out);
-}
-
-static void write_user_id(const struct profile *profile, struct json_out *out)
-{
-    json_name(out, STR("userId"));
-    for (uint32_t i = 0; i < profile->identity_count; i++) {
-        if (profile->identities[i].kind == IDENTITY_CUID) {
-            json_string(out, profile->identities[i].value);
-            return;
-        }
-    }
-    json_null(out);
-}
-
-static int64_t newest(const struct profile *profile, int64_t last_event_ms)
-{
-    int64_t last = last_event_ms;
-
-    for (uint32_t i = 0; i < profile->identity_count; i++)
-        last = profile->identities[i].at_ms > last ? profile->identities[i].at_ms : last;
-    for (uint32_t i = 0; i < profile->system_count; i++)
-        last = profile->system[i].at_ms > last ? profile->system[i].at_ms : last;
-    for (uint32_t i = 0; i < profile->attribute_count; i++)
-        last = profile->attributes[i].at_ms > last ? profile->attributes[i].at_ms : last;
-    return last;
-}
-
-static void write_values(const struct profile *profile, struct json_out *out)
-{
-    for (uint32_t i = 0; i < profile->system_count; i++)
-        json_put_raw(out, profile->system[i].name, profile->system[i].raw);
-    json_name(out, STR("attributes"));
-    json_open_object(out);
-    for (uint32_t i = 0; i < profile->attribute_count; i++)
-        json_put_raw(out, profile->attributes[i].name, profile->attributes[i].raw);
-    json_close_object(out);
-}
-
-/* Those of other ways to find the person: only where there are some. */
-static void write_finders(const struct profile *profile, struct json_out *out)
-{
-    static const struct {
-        enum identity_kind kind;
-        const char *name;
-    } lists[] = {
-        { IDENTITY_DEVICE, "deviceIds" },
-        { IDENTITY_ADVERTISING, "advertisingIds" },
-        { IDENTITY_PUSH_TOKEN, "pushTokens" },
-    };
-
-    for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        bool has_one = false;
-        for (uint32_t j = 0; j < profile->identity_count; j++)
-            has_one |= profile->identities[j].kind == lists[i].kind;
-        if (!has_one)
-            continue;
-        json_name(out, str_of(lists[i].name));
-        write_identities(profile, lists[i].kind, out);
-    }
-}
-
-/* What the sender's consent manager said; it decides nothing here. */
-static void write_consent(struct look *look, const struct profile *profile, struct json_out *out)
-{
-    const struct profile_value *consent = &profile->consent;
-
-    if (consent->raw.len == 0)
-        return;
-    json_name(out, STR("consent"));
-    json_open_object(out);
-    json_put_raw(out, STR("categoryPreferences"), consent->raw);
-    json_put_time(out, STR("at"), consent->at_ms);
-    access_source(look, out, consent->source);
-    json_close_object(out);
-}
-
-static bool write_preferences(struct look *look, struct json_out *out, struct error *error)
-{
-    struct preference_state states[CHANNELS];
-
-    if (!preference_states(look->reader->ledger, look->account, look->ordinal, states, error))
-        return false;
-    json_name(out, STR("preferences"));
-    json_open_object(out);
-    for (int channel = 0; channel < CHANNELS; channel++) {
-        json_name(out, str_of(channel_table[channel].name));
-        json_open_object(out);
-        json_put_bool(out, STR("optedIn"), states[channel].opted_in);
-        json_put_bool(out, STR("set"), states[channel].set);
-        json_put_time(out, STR("since"), states[channel].since_ms);
-        json_close_object(out);
-    }
-    json_close_object(out);
-    return true;
-}
-
-/* What an objection's bits stand for; a right over the whole profile has no scope. */
-void access_scope(const struct right *right, struct json_out *out)
-{
-    json_name(out, STR("scope"));
-    for (int channel = 0; channel < CHANNELS && right->kind == RIGHT_OBJECTION; channel++) {
-        bool service = right->denies == SERVICE_BIT(channel);
-        if (!service && right->denies != MARKET_BIT(channel))
-            continue;
-        json_open_object(out);
-        json_put_string(out, STR("channel"), str_of(channel_table[channel].name));
-        json_put_string(out, STR("messages"), service ? STR("service") : STR("promotional"));
-        json_close_object(out);
-        return;
-    }
-    json_null(out);
-}
-
-static bool write_right(void *arg, const struct right *right, struct error *error)
-{
-    struct json_out *out = arg;
-
-    (void)error;
-    json_open_object(out);
-    json_put_string(out, STR("kind"), str_of(right_kind_name(right->kind)));
-    access_scope(right, out);
-    json_put_time(out, STR("since"), right->since_ms);
-    json_put_time(out, STR("until"), right->until_ms);
-    json_close_object(out);
-    return true;
-}
-
-static bool write_rights(struct look *look, struct json_out *out, struct error *error)
-{
-    bool ok;
-
-    json_name(out, STR("rights"));
-    json_open_array(out);
-    ok = rights_in_force(look->reader->ledger, look->account, look->ordinal, when_now(engine_clock(look->engine)),
-                         write_right, out, error);
-    json_close_array(out);
-    return ok;
-}
-
-bool access_person(struct look *look, struct json_out *out, struct error *error)
-{
-    struct profile profile;
-    struct subject_facts facts;
-    int64_t count = 0, last_event = WHEN_NONE;
-    bool found = false;
-
-    if (!load_profile(look, &profile, error) ||
-        !subject_facts(look->reader->ledger, look->account, look->ordinal, &facts, &found, error) ||
-        !journal_count(look->reader->journal, look->account, &look->ordinal, 1, &count, &last_event, error))
-        return false;
-    if (!found || facts.state != SUBJECT_LIVE)
-        return error_set(error, ERROR_NOT_FOUND, "there is no such person");
-    write_user_id(&profile, out);
-    json_name(out, STR("anonymousIds"));
-    write_identities(&profile, IDENTITY_ANONYMOUS, out);
-    json_name(out, STR("aliases"));
-    json_open_array(out);
-    json_close_array(out);
-    json_put_bool(out, STR("known"), facts.known);
-    json_put_time(out, STR("createdAt"), facts.created_ms);
-    json_put_time(out, STR("lastSeenAt"), newest(&profile, last_event));
-    write_finders(&profile, out);
-    write_values(&profile, out);
-    write_consent(look, &profile, out);
-    if (!write_preferences(look, out, error) || !write_rights(look, out, error))
-        return false;
-    write_sources(look, &profile, out);
-    return true;
-}
-
 /* ---- what was said about channels ---- */
 
 struct series {
     struct look *look;
     struct json_out *out;
+    uint32_t ordinal;
 };
 
-static bool unseal_detail(struct look *look, const struct preference_row *row, struct str *detail, struct error *error)
+static bool unseal_detail(const struct series *series, const struct preference_row *row, struct str *detail,
+                          struct error *error)
 {
     const struct grant *grant;
     bool ok;
@@ -328,11 +142,11 @@ static bool unseal_detail(struct look *look, const struct preference_row *row, s
     *detail = (struct str){ NULL, 0 };
     if (row->sealed.len == 0)
         return true;
-    grant = access_open(look, error);
+    grant = access_open(series->look, series->ordinal, error);
     if (!grant)
         return false;
-    ok = preference_unseal(row, grant, look->arena, detail, error);
-    access_close(look);
+    ok = preference_unseal(row, grant, series->look->arena, detail, error);
+    access_close(series->look);
     return ok;
 }
 
@@ -343,7 +157,7 @@ static bool write_preference(void *arg, const struct preference_row *row, struct
     struct json_out *out = series->out;
     struct str detail;
 
-    if (!unseal_detail(series->look, row, &detail, error))
+    if (!unseal_detail(series, row, &detail, error))
         return false;
     json_open_object(out);
     json_put_string(out, STR("channel"), str_of(channel_table[said->channel].name));
@@ -362,12 +176,16 @@ static bool write_preference(void *arg, const struct preference_row *row, struct
 
 bool access_preferences(struct look *look, struct json_out *out, struct error *error)
 {
-    struct series series = { look, out };
-    bool ok;
+    struct series series = { look, out, 0 };
+    bool ok = true;
 
+    access_gather(look);
     json_name(out, STR("preferenceHistory"));
     json_open_array(out);
-    ok = preference_series(look->reader->ledger, look->account, look->ordinal, write_preference, &series, error);
+    for (uint32_t i = 0; ok && i < look->person.count; i++) {
+        series.ordinal = look->person.ordinals[i];
+        ok = preference_series(look->reader->ledger, look->account, series.ordinal, write_preference, &series, error);
+    }
     json_close_array(out);
     return ok;
 }
@@ -383,6 +201,15 @@ static struct str event_name(struct look *look, uint32_t number)
     return name ? arena_copy(look->arena, str_of(name->text)) : STR("");
 }
 
+bool access_allows(struct look *look, struct error *error)
+{
+    const struct grant *grant = access_open(look, look->ordinal, error);
+
+    if (grant)
+        access_close(look);
+    return grant != NULL;
+}
+
 struct open_event {
     struct str name, data, context;
 };
@@ -390,17 +217,19 @@ struct open_event {
 static bool open_events(struct look *look, const struct event_row *rows, size_t count, struct open_event *opened,
                         struct error *error)
 {
-    const struct grant *grant = access_open(look, error);
-    bool ok = grant != NULL;
+    const struct grant *grant = NULL;
+    bool ok = true;
 
+    ledger_enter(engine_ledger(look->engine));
     for (size_t i = 0; ok && i < count; i++) {
         struct str plain = STR("");
+        if (i == 0 || rows[i].subject != rows[i - 1].subject)
+            grant = grant_of(look, rows[i].subject, error);
         opened[i].name = event_name(look, rows[i].name);
-        ok = event_unseal(&rows[i], grant, look->arena, &plain, error);
+        ok = grant && event_unseal(&rows[i], grant, look->arena, &plain, error);
         event_parts(plain, &opened[i].data, &opened[i].context);
     }
-    if (grant)
-        access_close(look);
+    access_close(look);
     return ok;
 }
 
@@ -423,17 +252,19 @@ static void write_event(struct look *look, const struct event_row *row, const st
 
 bool access_events(struct look *look, struct access_events *events, struct json_out *out, struct error *error)
 {
-    const struct event_query query = { .account = look->account,
-                                       .subjects = &look->ordinal,
-                                       .subject_count = 1,
-                                       .bound = events->bound,
-                                       .oldest_first = events->oldest_first,
-                                       .max = events->max,
-                                       .max_bytes = events->max_bytes };
+    struct event_query query = { .account = look->account,
+                                 .subjects = look->person.ordinals,
+                                 .bound = events->bound,
+                                 .oldest_first = events->oldest_first,
+                                 .max = events->max,
+                                 .max_bytes = events->max_bytes };
     struct event_row *rows = NULL;
     struct open_event *opened;
 
-    if (!journal_read(look->reader->journal, &query, look->arena, &rows, &events->written, &events->more, error))
+    access_gather(look);
+    query.subject_count = look->person.count;
+    if (!access_allows(look, error) ||
+        !journal_read(look->reader->journal, &query, look->arena, &rows, &events->written, &events->more, error))
         return false;
     opened = ARENA_NEW(look->arena, struct open_event, events->written + 1);
     if (!opened)

@@ -5,7 +5,9 @@
 
 #include "base/json_write.h"
 #include "ledger/gate.h"
+#include "ledger/person.h"
 #include "ledger/right.h"
+#include "vault/profile.h"
 #include "work/engine.h"
 
 /* Whose data, for what, by whom. */
@@ -16,16 +18,24 @@ struct look {
     uint32_t account, ordinal;
     enum purpose purpose;
     enum look_reason reason;
+    struct person person; /* all whom links join, as of the slice: access_gather */
 };
 
 /* The subject of a cuid or anonymous id, if looking at it is allowed. ERROR_NOT_FOUND, ERROR_FORBIDDEN. */
 bool access_find(struct engine *engine, uint32_t account, enum identity_kind kind, struct str id, enum purpose purpose,
                  enum look_reason reason, uint32_t *ordinal, struct error *error);
 
-/* A grant for one slice; the ledger's hold is kept until access_close. NULL with the gate's error. */
-const struct grant *access_open(struct look *look, struct error *error);
+/* Who is meant now: the first thing of each slice. */
+void access_gather(struct look *look);
+/* A grant for one slice of one of the person's subjects; the ledger's hold is kept until access_close. NULL with the gate's
+ * error, or ERROR_BUSY when that one has been parted from the person since access_gather. */
+const struct grant *access_open(struct look *look, uint32_t ordinal, struct error *error);
 void access_close(struct look *look);
+/* The gate's word, also where there is nothing to open. */
+bool access_allows(struct look *look, struct error *error);
 
+/* One subject's record; empty when there is none. */
+bool access_profile(struct look *look, uint32_t ordinal, struct profile *profile, struct error *error);
 /* The members of the native read (without braces): identities, values, preferences, rights, sources. */
 bool access_person(struct look *look, struct json_out *out, struct error *error);
 /* The members "credential" and "route": where something came from. */

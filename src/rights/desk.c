@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "ledger/audit.h"
+#include "ledger/person.h"
 #include "ledger/right.h"
 #include "ledger/subject.h"
 #include "rights/erasure.h"
@@ -17,6 +18,7 @@ struct asking {
     struct fingerprint print;
     uint32_t source;
     struct request request;
+    struct person person; /* whose the identity is: all whom links join */
 };
 
 void desk_ask_init(struct desk_ask *ask)
@@ -127,7 +129,16 @@ static bool lift(struct asking *asking, struct error *error)
     const struct right_end how = {
         .request = ask->number, .notice_ms = ask->notice_ms, .notice_road = ask->notice_road, .seat = asking->turn->seat
     };
-    return rights_end(asking->turn->ledger, asking->account, ask->ordinal, RIGHT_RESTRICTION, 0, &how, &ended, error);
+    for (uint32_t i = 0; i < asking->person.count; i++) {
+        uint32_t ordinal = asking->person.ordinals[i];
+        bool restricted = false;
+        if (!right_stands(ledger_db(asking->turn->ledger), ask->account, ordinal, RIGHT_RESTRICTION,
+                          asking->turn->now_ms, &restricted, error) ||
+            (restricted &&
+             !rights_end(asking->turn->ledger, asking->account, ordinal, RIGHT_RESTRICTION, 0, &how, &ended, error)))
+            return false;
+    }
+    return true;
 }
 
 static bool refuse_second_erasure(struct asking *asking, struct error *error)
@@ -154,13 +165,18 @@ static bool (*const outcomes[REQUEST_TYPES][PERSON_STATES])(struct asking *, str
 static bool find_person(struct asking *asking, struct error *error)
 {
     return subject_find(asking->turn->ledger, asking->account, asking->ask->kind, &asking->print, &asking->ask->ordinal,
-                        error);
+                        error) &&
+           person_now(asking->turn->ledger, asking->account, asking->ask->ordinal, &asking->person, error);
 }
 
 static bool stands(struct asking *asking, enum right_kind kind, bool *out, struct error *error)
 {
-    return right_stands(ledger_db(asking->turn->ledger), asking->account->number, asking->ask->ordinal, kind,
-                        asking->turn->now_ms, out, error);
+    *out = false;
+    for (uint32_t i = 0; i < asking->person.count && !*out; i++)
+        if (!right_stands(ledger_db(asking->turn->ledger), asking->account->number, asking->person.ordinals[i], kind,
+                          asking->turn->now_ms, out, error))
+            return false;
+    return true;
 }
 
 static bool person_state(struct asking *asking, enum person_state *out, struct error *error)
@@ -189,6 +205,16 @@ static bool decide(struct asking *asking, struct error *error)
     return outcomes[asking->ask->type][state](asking, error);
 }
 
+static bool followed_by(struct asking *asking, enum request_type type, uint64_t after, bool *out, struct error *error)
+{
+    *out = false;
+    for (uint32_t i = 0; i < asking->person.count && !*out; i++)
+        if (!request_followed(ledger_db(asking->turn->ledger), asking->account->number, asking->person.ordinals[i],
+                              type, after, out, error))
+            return false;
+    return true;
+}
+
 /* A restriction stands until a re-enable, a re-enable until a restriction, whatever came after that. */
 static bool switch_stands(struct asking *asking, const struct request *first, bool *out, struct error *error)
 {
@@ -196,8 +222,7 @@ static bool switch_stands(struct asking *asking, const struct request *first, bo
     bool restricted = false, followed = false;
 
     if (!stands(asking, RIGHT_RESTRICTION, &restricted, error) ||
-        !request_followed(ledger_db(asking->turn->ledger), asking->account->number, first->ordinal,
-                          restricts ? REQUEST_RE_ENABLE : REQUEST_RESTRICTION, first->number, &followed, error))
+        !followed_by(asking, restricts ? REQUEST_RE_ENABLE : REQUEST_RESTRICTION, first->number, &followed, error))
         return false;
     *out = restricted == restricts && !followed;
     return true;
@@ -213,7 +238,7 @@ static bool still_stands(struct asking *asking, const struct request *first, boo
                ((first->state == REQUEST_PROCESSING || first->state == REQUEST_DONE) && !asking->ask->ordinal);
         return true;
     }
-    if (!asking->ask->ordinal || asking->ask->ordinal != first->ordinal) {
+    if (!asking->ask->ordinal || !person_has(&asking->person, first->ordinal)) {
         *out = false;
         return true;
     }
@@ -296,7 +321,6 @@ static bool cancel_in_ledger(struct turn *turn, struct command *command, struct 
     unsigned char id_hash[REQUEST_HASH_LEN];
     struct request request;
     bool found = false;
-    int64_t ended = 0;
 
     request_hash_id(account, cancel->id, id_hash);
     if (!request_by_id(ledger_db(turn->ledger), cancel->account, id_hash, NULL, &request, &found, error))
@@ -314,7 +338,7 @@ static bool cancel_in_ledger(struct turn *turn, struct command *command, struct 
     (void)ledger_raise_position(turn->ledger);
     return grant && request_move(turn->ledger, account, request.number, REQUEST_CANCELLED, error) &&
            write_audit(turn, cancel->account, cancel->credential, grant, "cancel", request.number, NULL, error) &&
-           rights_end(turn->ledger, account, request.ordinal, RIGHT_PENDING_ERASURE, 0, &how, &ended, error);
+           rights_end_of_request(turn->ledger, account, request.number, RIGHT_PENDING_ERASURE, &how, error);
 }
 
 const struct command_kind desk_cancel_kind = {

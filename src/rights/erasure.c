@@ -6,8 +6,10 @@
 #include "base/log.h"
 #include "ledger/audit.h"
 #include "ledger/subject.h"
+#include "rights/erasure_scope.h"
 
-#define PEOPLE_AT_ONCE 64
+#define REQUESTS_AT_ONCE 64
+#define PROFILES_A_STEP 64
 #define ROWS_A_STEP 1000
 
 void rights_complain(const char *what, const struct error *error)
@@ -32,25 +34,59 @@ static bool take_identity(void *arg, const struct row *row, struct error *error)
     return row_blob(row, 1, first->print.bytes, sizeof first->print.bytes, error);
 }
 
+/* An anonymous id that means somebody else by now is not theirs to have suppressed. */
 static bool find_first(struct turn *turn, uint32_t account, uint32_t ordinal, struct first_identity *first,
                        struct error *error)
 {
     return db_run(ledger_db(turn->ledger),
                   SQL("SELECT kind, fingerprint FROM identity WHERE account = $1 AND ordinal = $2 AND kind <= 2"
-                      " ORDER BY kind, since LIMIT 1"),
+                      " AND left_at IS NULL ORDER BY kind, since LIMIT 1"),
                   DB_PARAMS(DB_INTEGER(account), DB_INTEGER(ordinal)), take_identity, first, error);
+}
+
+/* Another erasure that was pending for the same person: its wish counts, and it goes on as this one does. The one that was
+ * due first stands for all, because requests are carried out in that order. */
+static bool begin_another(struct turn *turn, struct account *account, uint64_t number, struct request *leader,
+                          struct error *error)
+{
+    struct first_identity first = { .found = false };
+    struct request request;
+    bool found = false;
+
+    if (!request_by_number(ledger_db(turn->ledger), account->number, number, NULL, &request, &found, error) ||
+        !find_first(turn, account->number, request.ordinal, &first, error))
+        return false;
+    if (request.suppress && first.found &&
+        !subject_suppress(turn->ledger, account, first.kind, &first.print, request.suppress_until_ms, error))
+        return false;
+    if (request.due_ms < leader->due_ms || (request.due_ms == leader->due_ms && request.number < leader->number))
+        *leader = request;
+    return request_move(turn->ledger, account, number, REQUEST_PROCESSING, error);
+}
+
+static bool begin_all(struct turn *turn, struct account *account, const struct request *request,
+                      struct subject_erasure *how, const struct erasure_scope *scope, struct error *error)
+{
+    struct request leader = *request;
+
+    for (size_t i = 1; i < scope->request_count; i++)
+        if (!begin_another(turn, account, scope->requests[i], &leader, error))
+            return false;
+    how->request = leader.number;
+    return subject_erase(turn->ledger, account, scope->ordinals, scope->count, how, error);
 }
 
 bool erasure_begin(struct turn *turn, struct account *account, const struct request *request, enum identity_kind kind,
                    const struct fingerprint *print, struct error *error)
 {
     struct first_identity first = { kind, { { 0 } }, print != NULL };
+    struct erasure_scope scope = { 0 };
 
     if (print)
         first.print = *print;
     else if (!find_first(turn, account->number, request->ordinal, &first, error))
         return false;
-    const struct subject_erasure how = {
+    struct subject_erasure how = {
         .suppress = request->suppress,
         .suppress_until_ms = request->suppress_until_ms,
         .has_suppressed_id = first.found,
@@ -58,35 +94,50 @@ bool erasure_begin(struct turn *turn, struct account *account, const struct requ
         .print = first.print,
         .keep_opt_outs = request->keep_opt_outs,
     };
-    return subject_erase(turn->ledger, account, request->ordinal, &how, error);
+    bool ok = erasure_scope_find(turn, account, request, &scope, error) &&
+              begin_all(turn, account, request, &how, &scope, error);
+    erasure_scope_clear(&scope);
+    return ok;
 }
 
 /* ---- steps 3 to 5 ---- */
 
-/* What is being removed now: all of one round is scrubbed and reported together. */
-struct round {
-    struct request_open people[PEOPLE_AT_ONCE];
-    size_t count, next;
-    bool profiles_gone, scrubbed;
+/* One of those who go by a request. */
+struct leaving {
+    uint32_t account, ordinal;
 };
 
-static bool remove_profiles(struct turn *turn, const struct round *round, struct error *error)
+/* What is being removed now: all of one round is scrubbed and reported together. */
+struct round {
+    struct request_open requests[REQUESTS_AT_ONCE];
+    size_t count;
+    struct leaving *people;
+    size_t people_count, people_cap;
+    size_t next_profile, next;
+    bool scrubbed;
+};
+
+static bool remove_profiles(struct turn *turn, struct round *round, struct error *error)
 {
+    size_t end = round->next_profile + PROFILES_A_STEP;
     bool ok = profiles_begin(turn->profiles, error);
 
-    for (size_t i = 0; ok && i < round->count; i++)
+    end = end < round->people_count ? end : round->people_count;
+    for (size_t i = round->next_profile; ok && i < end; i++)
         ok = profiles_remove(turn->profiles, round->people[i].account, round->people[i].ordinal, error);
     ok = ok &&
          profiles_commit(turn->profiles,
                          (struct anchor){ ledger_position(turn->ledger), ledger_position_time(turn->ledger) }, error);
-    if (!ok)
+    if (ok)
+        round->next_profile = end;
+    else
         profiles_rollback(turn->profiles);
     return ok;
 }
 
 static bool remove_rows(struct turn *turn, struct round *round, struct error *error)
 {
-    const struct request_open *person = &round->people[round->next];
+    const struct leaving *person = &round->people[round->next];
     int64_t removed = 0;
     bool left = false;
 
@@ -133,35 +184,79 @@ static bool scrub(struct turn *turn, struct round *round, struct error *error)
     return round->scrubbed;
 }
 
-static bool finish(struct turn *turn, const struct request_open *person, struct error *error)
+static bool finish(struct turn *turn, const struct request_open *request, struct error *error)
 {
-    struct account *account = ledger_account(turn->ledger, person->account);
+    struct account *account = ledger_account(turn->ledger, request->account);
     const struct audit_entry entry = {
-        .at_ms = turn->now_ms, .act = "erased", .account = person->account, .request = person->number
+        .at_ms = turn->now_ms, .act = "erased", .account = request->account, .request = request->number
     };
 
-    return subject_erased(turn->ledger, account, person->ordinal, error) &&
-           request_move(turn->ledger, account, person->number, REQUEST_DONE, error) &&
+    return request_move(turn->ledger, account, request->number, REQUEST_DONE, error) &&
            audit_add(ledger_audit(turn->ledger), &entry, error);
+}
+
+static bool finish_all(struct turn *turn, const struct round *round, struct error *error)
+{
+    for (size_t i = 0; i < round->people_count; i++)
+        if (!subject_erased(turn->ledger, ledger_account(turn->ledger, round->people[i].account),
+                            round->people[i].ordinal, error))
+            return false;
+    for (size_t i = 0; i < round->count; i++)
+        if (!finish(turn, &round->requests[i], error))
+            return false;
+    return true;
 }
 
 static bool report_done(struct turn *turn, const struct round *round, struct error *error)
 {
-    bool ok = ledger_begin(turn->ledger, error);
+    bool ok = ledger_begin(turn->ledger, error) && finish_all(turn, round, error) && ledger_commit(turn->ledger, error);
 
-    for (size_t i = 0; ok && i < round->count; i++)
-        ok = finish(turn, &round->people[i], error);
-    ok = ok && ledger_commit(turn->ledger, error);
     if (!ok)
         ledger_rollback(turn->ledger);
     return ok;
 }
 
+struct taking {
+    struct round *round;
+    uint32_t account;
+};
+
+static bool take_leaving(void *arg, const struct row *row, struct error *error)
+{
+    const struct taking *taking = arg;
+    struct round *round = taking->round;
+
+    if (round->people_count == round->people_cap) {
+        size_t cap = round->people_cap ? 2 * round->people_cap : REQUESTS_AT_ONCE;
+        struct leaving *people = realloc(round->people, cap * sizeof *people);
+        if (!people)
+            return error_set(error, ERROR_INTERNAL, "out of memory for erasures");
+        round->people = people;
+        round->people_cap = cap;
+    }
+    round->people[round->people_count++] = (struct leaving){ taking->account, (uint32_t)row_integer(row, 0) };
+    return true;
+}
+
+/* All who went by one of its requests: whoever began first among those of one person is in the same round or was in an
+ * earlier one. */
 static bool next_round(struct turn *turn, struct round *round, struct error *error)
 {
-    *round = (struct round){ 0 };
-    return requests_open(ledger_db(turn->ledger), REQUEST_PROCESSING, INT64_MAX, PEOPLE_AT_ONCE, round->people,
-                         &round->count, error);
+    size_t count = 0;
+
+    *round = (struct round){ .people = round->people, .people_cap = round->people_cap };
+    if (!requests_open(ledger_db(turn->ledger), REQUEST_PROCESSING, INT64_MAX, REQUESTS_AT_ONCE, round->requests,
+                       &count, error))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        struct taking taking = { round, round->requests[i].account };
+        if (!db_run(ledger_db(turn->ledger), SQL("SELECT ordinal FROM subject WHERE account = $1 AND erased_by = $2"),
+                    DB_PARAMS(DB_INTEGER(taking.account), DB_INTEGER(round->requests[i].number)), take_leaving, &taking,
+                    error))
+            return false;
+    }
+    round->count = count;
+    return true;
 }
 
 static bool step(struct turn *turn, void *arg, bool *more, struct error *error)
@@ -177,9 +272,9 @@ static bool step(struct turn *turn, void *arg, bool *more, struct error *error)
         *more = round->count > 0;
         return true;
     }
-    if (!round->profiles_gone)
-        return round->profiles_gone = remove_profiles(turn, round, error);
-    if (round->next < round->count)
+    if (round->next_profile < round->people_count)
+        return remove_profiles(turn, round, error);
+    if (round->next < round->people_count)
         return remove_rows(turn, round, error);
     if (!round->scrubbed)
         return scrub(turn, round, error);
@@ -199,5 +294,9 @@ bool erasure_background_new(struct background *out, struct error *error)
 
 void erasure_background_free(struct background *background)
 {
+    struct round *round = background->arg;
+
+    if (round)
+        free(round->people);
     free(background->arg);
 }

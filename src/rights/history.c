@@ -3,6 +3,7 @@
 
 #include "ledger/request.h"
 #include "ledger/right.h"
+#include "vault/parked_item.h"
 #include "vault/profiles.h"
 
 #define PARKED_AT_ONCE 256
@@ -10,13 +11,14 @@
 struct writing {
     struct look *look;
     struct json_out *out;
+    uint32_t ordinal; /* of the one whose rows are told */
 };
 
 /* ---- requests ---- */
 
 static bool unseal_id(struct look *look, const struct request *request, struct str *id, struct error *error)
 {
-    const struct grant *grant = access_open(look, error);
+    const struct grant *grant = access_open(look, request->ordinal, error);
     bool ok = grant && request_id_unseal(request, grant, look->arena, id, error);
 
     if (grant)
@@ -52,7 +54,8 @@ static bool write_request(void *arg, const struct request *request, struct error
 
 /* ---- rights ---- */
 
-static bool unseal_road(struct look *look, const struct right_past *past, struct str *road, struct error *error)
+static bool unseal_road(struct look *look, uint32_t ordinal, const struct right_past *past, struct str *road,
+                        struct error *error)
 {
     const struct grant *grant;
     bool ok;
@@ -60,7 +63,7 @@ static bool unseal_road(struct look *look, const struct right_past *past, struct
     *road = STR("");
     if (past->notice_sealed.len == 0)
         return true;
-    grant = access_open(look, error);
+    grant = access_open(look, ordinal, error);
     ok = grant && right_notice_unseal(past, grant, look->arena, road, error);
     if (grant)
         access_close(look);
@@ -82,7 +85,7 @@ static bool write_right(void *arg, const struct right *right, const struct right
     struct json_out *out = writing->out;
     struct str road;
 
-    if (!unseal_road(writing->look, past, &road, error))
+    if (!unseal_road(writing->look, writing->ordinal, past, &road, error))
         return false;
     json_open_object(out);
     json_put_string(out, STR("kind"), str_of(right_kind_name(right->kind)));
@@ -107,27 +110,25 @@ static bool write_right(void *arg, const struct right *right, const struct right
 
 /* ---- parked data ---- */
 
-/* A parked item is a head that tells its dialect, and the JSON as it came (in Segment's, with what stood around it). */
-static const struct {
-    char letter;
-    size_t head_len;
-    const char *kind;
-} parked_forms[] = { { 'e', 1, "event" }, { 'u', 1, "user" }, { 's', 2, "message" } };
-
-static void write_item(struct look *look, struct json_out *out, const struct sealed_record *record, struct str plain)
+static void write_item(struct look *look, struct json_out *out, const struct sealed_record *record,
+                       const struct parked_item *item)
 {
-    size_t form = 0;
+    static const struct {
+        char kind;
+        size_t head; /* of the raw text, which is no JSON */
+        const char *name;
+    } kinds[] = { { PARKED_EVENT, 0, "event" }, { PARKED_USER, 0, "user" }, { PARKED_SEGMENT, 1, "message" } };
+    size_t i = 0;
 
-    while (form < COUNT_OF(parked_forms) && parked_forms[form].letter != plain.at[0])
-        form++;
-    if (form == COUNT_OF(parked_forms) || plain.len <= parked_forms[form].head_len)
-        return;
+    while (kinds[i].kind != item->kind)
+        i++; /* parked_item_read knows no others */
     json_open_object(out);
-    json_put_string(out, STR("kind"), str_of(parked_forms[form].kind));
+    json_put_string(out, STR("kind"), str_of(kinds[i].name));
     json_put_time(out, STR("receivedAt"), record->received_ms);
     access_source(look, out, record->source);
-    json_put_raw(out, STR("sent"),
-                 (struct str){ plain.at + parked_forms[form].head_len, plain.len - parked_forms[form].head_len });
+    if (item->joins_by)
+        json_put_string(out, STR("joins"), item->joins);
+    json_put_raw(out, STR("sent"), (struct str){ item->raw.at + kinds[i].head, item->raw.len - kinds[i].head });
     json_close_object(out);
 }
 
@@ -136,49 +137,95 @@ static bool write_items(struct look *look, const struct sealed_record *records, 
 {
     for (size_t i = 0; i < count; i++) {
         struct str plain = { NULL, 0 };
-        const struct grant *grant = access_open(look, error);
+        const struct grant *grant = access_open(look, records[i].ordinal, error);
         bool ok = grant && record_unseal(&records[i], grant, look->arena, &plain, error);
         if (grant)
             access_close(look);
         if (!ok)
             return false;
-        if (plain.len > 1)
-            write_item(look, out, &records[i], plain);
+        struct parked_item item;
+        if (parked_item_read(plain, &item))
+            write_item(look, out, &records[i], &item);
     }
     return true;
 }
 
-bool history_parked(struct look *look, uint64_t *after, bool *more, struct json_out *out, struct error *error)
+/* The person's subject that comes first at or behind `ordinal`; 0: none. */
+static uint32_t subject_from(const struct person *person, uint32_t ordinal)
+{
+    uint32_t next = 0;
+
+    for (uint32_t i = 0; i < person->count; i++)
+        if (person->ordinals[i] >= ordinal && (next == 0 || person->ordinals[i] < next))
+            next = person->ordinals[i];
+    return next;
+}
+
+bool history_parked(struct look *look, struct history_place *place, bool *more, struct json_out *out,
+                    struct error *error)
 {
     struct sealed_record *records = ARENA_NEW(look->arena, struct sealed_record, PARKED_AT_ONCE);
     size_t count;
 
     if (!records)
         return error_set(error, ERROR_TOO_LARGE, "the answer is too large");
-    if (!parked_load(look->reader->profiles, look->account, look->ordinal, *after, PARKED_AT_ONCE, look->arena, records,
-                     &count, error) ||
+    access_gather(look);
+    if (!access_allows(look, error))
+        return false;
+    uint32_t ordinal = subject_from(&look->person, place->ordinal);
+    if (ordinal != place->ordinal)
+        *place = (struct history_place){ ordinal, 0 };
+    *more = ordinal != 0;
+    if (!*more)
+        return true;
+    if (!parked_load(look->reader->profiles, look->account, ordinal, place->number, PARKED_AT_ONCE, look->arena,
+                     records, &count, error) ||
         !write_items(look, records, count, out, error))
         return false;
-    *more = count > 0;
-    if (*more)
-        *after = records[count - 1].number;
+    *place = count > 0 ? (struct history_place){ ordinal, records[count - 1].number }
+                       : (struct history_place){ ordinal + 1, 0 };
     return true;
 }
 
+static bool write_requests(const struct writing *writing, struct error *error)
+{
+    struct look *look = writing->look;
+
+    return requests_of_subject(look->reader->ledger, look->account, writing->ordinal, look->arena, write_request,
+                               (void *)writing, error);
+}
+
+static bool write_rights(const struct writing *writing, struct error *error)
+{
+    struct look *look = writing->look;
+
+    return rights_of_subject(look->reader->ledger, look->account, writing->ordinal, write_right, (void *)writing,
+                             error);
+}
+
+/* Of all whom links join, one behind the other. */
+static const struct section {
+    struct str name;
+    bool (*write)(const struct writing *writing, struct error *error);
+} sections[] = {
+    { { "requests", 8 }, write_requests },
+    { { "rightsHistory", 13 }, write_rights },
+};
+
 bool history_write(struct look *look, struct json_out *out, struct error *error)
 {
-    struct writing writing = { look, out };
+    struct writing writing = { look, out, 0 };
 
-    json_name(out, STR("requests"));
-    json_open_array(out);
-    if (!requests_of_subject(look->reader->ledger, look->account, look->ordinal, look->arena, write_request, &writing,
-                             error))
-        return false;
-    json_close_array(out);
-    json_name(out, STR("rightsHistory"));
-    json_open_array(out);
-    if (!rights_of_subject(look->reader->ledger, look->account, look->ordinal, write_right, &writing, error))
-        return false;
-    json_close_array(out);
+    access_gather(look);
+    for (size_t i = 0; i < COUNT_OF(sections); i++) {
+        json_name(out, sections[i].name);
+        json_open_array(out);
+        for (uint32_t j = 0; j < look->person.count; j++) {
+            writing.ordinal = look->person.ordinals[j];
+            if (!sections[i].write(&writing, error))
+                return false;
+        }
+        json_close_array(out);
+    }
     return true;
 }

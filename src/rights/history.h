@@ -7,7 +7,13 @@
 
 /* The members "requests" and "rightsHistory". */
 bool history_write(struct look *look, struct json_out *out, struct error *error);
-/* One slice of parked data above number `*after` as elements of an open array; moves `*after` on. *more false: that was all. */
-bool history_parked(struct look *look, uint64_t *after, bool *more, struct json_out *out, struct error *error);
+/* Where in the parked data of a person: begins zeroed. */
+struct history_place {
+    uint32_t ordinal; /* of the subject */
+    uint64_t number;  /* of its last item that was written */
+};
+/* One slice of parked data as elements of an open array; moves `place` on. *more false: that was all. */
+bool history_parked(struct look *look, struct history_place *place, bool *more, struct json_out *out,
+                    struct error *error);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "rights/history.h"
+#include "rights/links.h"
 
 #define SLICE_EVENTS 200
 #define SLICE_EVENT_BYTES ((size_t)1024 * 1024)
@@ -35,11 +36,11 @@ static bool write_list(struct look *look, struct str name, list_writer *write, s
 static bool write_parked(struct look *look, struct json_out *out, bool *fits, struct error *error)
 {
     size_t before = out->buf->len;
-    uint64_t after = 0;
+    struct history_place place = { 0 };
     bool more = true;
 
     while (more && *fits) {
-        if (!history_parked(look, &after, &more, out, error))
+        if (!history_parked(look, &place, &more, out, error))
             return false;
         *fits = out->buf->len - before <= PORTABLE_BYTES_MAX;
     }
@@ -63,7 +64,8 @@ bool portability_document(struct look *look, struct buf *out, bool *complete, st
     *complete = true;
     json_open_object(&json);
     if (!access_person(look, &json, error) || !access_preferences(look, &json, error) ||
-        !history_write(look, &json, error) || !write_list(look, STR("parked"), write_parked, &json, complete, error) ||
+        !history_write(look, &json, error) || !links_write(look, &json, error) ||
+        !write_list(look, STR("parked"), write_parked, &json, complete, error) ||
         !write_list(look, STR("events"), write_events, &json, complete, error))
         return false;
     json_close_object(&json);
@@ -78,7 +80,8 @@ struct portability_stream {
     uint32_t account, ordinal;
     struct arena arena;
     enum stage stage;
-    uint64_t bound; /* of what was written last of this stage */
+    struct history_place place;
+    uint64_t bound;
     bool needs_comma;
     struct buf waiting; /* what did not fit into the last piece */
     size_t sent;
@@ -113,7 +116,8 @@ static bool person_piece(struct portability_stream *stream, struct look *look, s
                          struct error *error)
 {
     json_open_object(out);
-    if (!access_person(look, out, error) || !access_preferences(look, out, error) || !history_write(look, out, error))
+    if (!access_person(look, out, error) || !access_preferences(look, out, error) || !history_write(look, out, error) ||
+        !links_write(look, out, error))
         return false;
     json_name(out, STR("parked"));
     json_open_array(out);
@@ -126,14 +130,13 @@ static bool parked_piece(struct portability_stream *stream, struct look *look, s
 {
     bool more = false;
 
-    if (!history_parked(look, &stream->bound, &more, out, error))
+    if (!history_parked(look, &stream->place, &more, out, error))
         return false;
     if (more)
         return true;
     json_close_array(out);
     json_name(out, STR("events"));
     json_open_array(out);
-    stream->bound = 0;
     stream->stage = STAGE_EVENTS;
     return true;
 }

@@ -8,7 +8,7 @@
 #define PORTABLE_EVENTS_MAX 1000
 #define PORTABLE_BYTES_MAX ((size_t)1024 * 1024)
 
-/* Writes `{...}`: the native read, preferenceHistory, requests, rightsHistory and, each where it fits whole into
+/* Writes `{...}`: the native read, preferenceHistory, requests, rightsHistory, links and, each where it fits whole into
  * PORTABLE_BYTES_MAX, parked and events, oldest first. *complete: nothing was left out. */
 bool portability_document(struct look *look, struct buf *out, bool *complete, struct error *error);
 

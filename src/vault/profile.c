@@ -160,6 +160,11 @@ bool profile_set_system(struct profile *profile, struct arena *arena, const stru
     return true;
 }
 
+bool profile_append(struct profile *profile, struct arena *arena, const struct profile_value *value, bool is_system)
+{
+    return append(is_system ? system_of(profile) : attributes_of(profile), arena, value);
+}
+
 const struct profile_value *profile_system(const struct profile *profile, struct str name)
 {
     for (uint32_t i = 0; i < profile->system_count; i++)

@@ -72,6 +72,9 @@ enum profile_outcome { PROFILE_SET, PROFILE_TOO_MANY, PROFILE_TOO_LARGE, PROFILE
 #define PROFILE_TREES_MAX (16 * 1024) /* arrays and objects together, as JSON bytes */
 enum profile_outcome profile_set_attribute(struct profile *profile, struct arena *arena,
                                            const struct profile_value *value);
+/* Behind the others as it is, whatever their names and number: for values of several records. False when the arena is
+ * full. */
+bool profile_append(struct profile *profile, struct arena *arena, const struct profile_value *value, bool is_system);
 const struct profile_value *profile_system(const struct profile *profile, struct str name);
 
 #endif

@@ -8,7 +8,7 @@ import test from 'node:test';
 import { seeded } from './lib/random.mjs';
 import { startServer } from './lib/server.mjs';
 import { untilDone } from './proof/shop.mjs';
-import { assertIntegrity, leftOf, newestOrdinal, tracesOf } from './proof/traces.mjs';
+import { assertIntegrity, leftOf, newestOrdinal, together, tracesOf } from './proof/traces.mjs';
 
 const CALLS_MAX = 300;
 const event = (userId, n) => ({ userId, eventName: 'Viewed', eventData: { n } });
@@ -44,6 +44,57 @@ const paths = {
     prepare: async (client, id) => assert.equal(await status(client.event(event(id, 1))), 201),
     call: (client, id) => client.gdpr('restriction', id, { subject_request_id: `restrict ${id}` }),
     outcome: async (client, id) => ({ 200: 'none', 403: 'whole' })[(await client.read(id)).status] ?? 'neither',
+  },
+  'a link that makes a subject': {
+    prepare: async (client, id) => {
+      for (const user of [id, `next ${id}`]) assert.equal(await status(client.event(event(user, 1))), 201);
+      assert.equal(await status(client.event({ anonymousId: `web of ${id}`, eventName: 'Viewed' })), 201);
+      assert.equal(await status(client.link(id, { anonymousId: `web of ${id}` })), 201);
+    },
+    call: (client, id) => client.link(`next ${id}`, { anonymousId: `web of ${id}` }),
+    outcome: async (client, id) => {
+      const whose = (await client.read(`web of ${id}`, { anonymous: true })).json().userId;
+      assert.equal((await client.events(id)).events.length, 2, 'what was theirs stays');
+      assert.equal(await status(client.event({ anonymousId: `web of ${id}`, eventName: 'Viewed' })), 201);
+      const { anonymousIds } = (await client.read(whose)).json();
+      if (!anonymousIds.includes(`web of ${id}`)) return 'the id is nameless';
+      return { [id]: 'none', [`next ${id}`]: 'whole' }[whose] ?? `of ${whose}`;
+    },
+  },
+  'an unlink of the restricted': {
+    prepare: async (client, id) => {
+      assert.equal(await status(client.event(event(id, 1))), 201);
+      assert.equal(await status(client.event({ anonymousId: `web of ${id}`, eventName: 'Viewed' })), 201);
+      assert.equal(await status(client.link(id, { anonymousId: `web of ${id}` })), 201);
+      assert.equal(await status(client.gdpr('restriction', id, { subject_request_id: `restrict ${id}` })), 201);
+    },
+    call: (client, id) => client.unlink(id, { anonymousId: `web of ${id}` }),
+    outcome: async (client, id) => {
+      const web = `web of ${id}`;
+      for (const read of [client.read(id), client.read(web, { anonymous: true })])
+        if ((await status(read)) !== 403) return 'a side is free';
+      const why = { anonymous: true, headers: { 'habeas-reason': 'legal_claim' } };
+      return (await client.read(web, why)).json().userId === id ? 'none' : 'whole';
+    },
+  },
+  'an erasure of linked identities': {
+    prepare: async (client, id) => {
+      assert.equal(await status(client.bulkEvents([1, 2].map((n) => event(id, n)))), 201);
+      assert.equal(await status(client.event({ anonymousId: `web of ${id}`, eventName: 'Viewed' })), 201);
+      assert.equal(await status(client.link(id, { anonymousId: `web of ${id}` })), 201);
+      const newest = await newestOrdinal(client.server);
+      return together([await tracesOf(client.server, newest - 1), await tracesOf(client.server, newest)]);
+    },
+    call: (client, id) => client.gdpr('erasure', `web of ${id}`, { identity_type: 'anonymous', subject_request_id: `erase ${id}` }),
+    settled: (client, id) => untilDone(client, `erase ${id}`),
+    outcome: async (client, id, traces) => {
+      if ((await client.status(`erase ${id}`)).status === 404)
+        return (await client.events(id)).events.length === 3 ? 'none' : 'not all is there';
+      await untilDone(client, `erase ${id}`);
+      const { data } = client.server;
+      const left = await leftOf(client.server, traces, [join(data, 'ledger'), join(data, 'vault')]);
+      return (await client.read(id)).status === 404 && left.length === 0 ? 'whole' : `left: ${JSON.stringify(left)}`;
+    },
   },
   'an erasure': {
     prepare: async (client, id) => {

@@ -8,7 +8,7 @@ import test from 'node:test';
 import { seeded } from './lib/random.mjs';
 import { startServer, until } from './lib/server.mjs';
 import { untilDone } from './proof/shop.mjs';
-import { assertIntegrity, leftOf, newestOrdinal, tracesOf } from './proof/traces.mjs';
+import { assertIntegrity, leftOf, newestOrdinal, together, tracesOf } from './proof/traces.mjs';
 
 const EVENTS = 3;
 /** More calls than any path makes. */
@@ -36,6 +36,16 @@ async function succeeded(call) {
 }
 
 const restrict = (client, id) => client.gdpr('restriction', id, { subject_request_id: `restrict ${id}` });
+/** Read from both ends: each event is there once, on its own side. */
+async function isLinked(client, id, linked) {
+  const web = await client.events(`web of ${id}`, { anonymous: true });
+  const { anonymousIds } = (await client.read(id)).json();
+  assert.equal(web.status, 200, web.last.text);
+  assert.equal(web.events.length, anonymousIds.length > 0 ? EVENTS + 1 : 1, id);
+  assert.equal((await client.events(id)).events.length, anonymousIds.length > 0 ? EVENTS + 1 : EVENTS, id);
+  return anonymousIds.length > 0 === linked;
+}
+
 const readStatus = async (client, id) => (await client.read(id)).status;
 
 /**
@@ -72,6 +82,47 @@ const paths = {
     holds: async (client, id, kept) => (await client.read(id, { key: kept.key.text })).status === 401,
     untouched: async (client, id, kept) => (await client.read(id, { key: kept.key.text })).status === 404,
     repeats: [200, 400, 404, 409],
+  },
+  link: {
+    prepare: async (client, id) => {
+      await makePerson(client, id);
+      await succeeded(client.event({ anonymousId: `web of ${id}`, eventName: 'Viewed' }));
+    },
+    call: (client, id) => client.link(id, { anonymousId: `web of ${id}` }),
+    holds: async (client, id) => isLinked(client, id, true),
+    untouched: async (client, id) => isLinked(client, id, false),
+  },
+  unlink: {
+    prepare: async (client, id) => {
+      await makePerson(client, id);
+      await succeeded(client.event({ anonymousId: `web of ${id}`, eventName: 'Viewed' }));
+      await succeeded(client.link(id, { anonymousId: `web of ${id}` }));
+    },
+    call: (client, id) => client.unlink(id, { anonymousId: `web of ${id}` }),
+    holds: async (client, id) => isLinked(client, id, false),
+    untouched: async (client, id) => isLinked(client, id, true),
+    repeats: [200, 404],
+  },
+  'erasure of linked identities': {
+    prepare: async (client, id, kept) => {
+      await makePerson(client, id);
+      await succeeded(client.event({ anonymousId: `web of ${id}`, eventName: 'Viewed' }));
+      await succeeded(client.link(id, { anonymousId: `web of ${id}` }));
+      const newest = await newestOrdinal(client.server);
+      kept.traces = together([await tracesOf(client.server, newest - 1), await tracesOf(client.server, newest)]);
+    },
+    call: (client, id) => client.gdpr('erasure', id, { subject_request_id: `erase ${id}` }),
+    settled: (client, id) => untilDone(client, `erase ${id}`),
+    holds: async (client, id, kept) => {
+      if ((await readStatus(client, id)) !== 404) return false;
+      await untilDone(client, `erase ${id}`);
+      assert.equal((await client.read(`web of ${id}`, { anonymous: true })).status, 404);
+      const { data } = client.server;
+      assert.deepEqual(await leftOf(client.server, kept.traces, [join(data, 'ledger'), join(data, 'vault')]), [], id);
+      return true;
+    },
+    untouched: async (client, id) =>
+      (await client.status(`erase ${id}`)).status === 404 && (await isLinked(client, id, true)),
   },
   erasure: {
     prepare: async (client, id, kept) => {

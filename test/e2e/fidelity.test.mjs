@@ -246,7 +246,7 @@ async function assertEverywhere(client, person, sent, where, options) {
   assert.equal(complete, true);
   const archive = (await ok(client.call('GET', archive_url), where)).text;
   for (const [what, document] of [['portability', user], ['archive', archive]]) {
-    assertWhole(document, person, `${where}, ${what}`, ['events', 'parked', 'preferenceHistory', 'requests', 'rightsHistory']);
+    assertWhole(document, person, `${where}, ${what}`, ['events', 'links', 'parked', 'preferenceHistory', 'requests', 'rightsHistory']);
     assertEvents(rawElements(document, 'events'), sent, `${where}, ${what}`);
     assertHistory(JSON.parse(rawAt(document, 'preferenceHistory')), person, `${where}, ${what}`);
   }

@@ -54,6 +54,8 @@ const BODIES = {
   'POST /v1/alias': { userId: NEWCOMER, previousId: PARAMETERS.userId },
   'POST /v1/a': { userId: NEWCOMER, previousId: PARAMETERS.userId },
   'POST /api/requests': gdpr('restriction'),
+  'POST /api/users/{userId}/links': { anonymousId: 'anonymous-of-shop1' },
+  'DELETE /api/users/{userId}/links': { anonymousId: 'anonymous-of-shop1' },
   'POST /api/accounts': { license: 'wrong' },
   'POST /api/keys': { scopes: 'admin' },
   'PUT /api/settings': { rate_limit: 1 },
@@ -96,6 +98,7 @@ describe('the table of routes', () => {
     const paths = [
       '/api/users/ann@shop1',
       '/api/anonymous/anonymous-of-shop1',
+      '/api/users/ann@shop1/links',
       '/api/keys',
       '/api/requests',
       '/api/settings',
@@ -111,7 +114,7 @@ describe('the table of routes', () => {
       encodeURIComponent(name === 'license' ? license : name === 'key' ? key || 'x' : (PARAMETERS[name] ?? 'x')),
     );
   const bodyOf = (route) =>
-    ['POST', 'PUT'].includes(route.method) ? (BODIES[`${route.method} ${route.path}`] ?? {}) : undefined;
+    BODIES[`${route.method} ${route.path}`] ?? (['POST', 'PUT'].includes(route.method) ? {} : undefined);
   const guarded = () => routes.filter(({ scope }) => SCOPES.includes(scope));
 
   /** Calls every guarded route; none may let the caller in, show anything, or change anything. */

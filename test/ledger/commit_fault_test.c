@@ -6,6 +6,7 @@
 
 #include "ledger/audit.h"
 #include "ledger/house.h"
+#include "ledger/link.h"
 
 static struct {
     int calls, fails_at; /* from 1; 0: none */
@@ -44,7 +45,7 @@ int fsync(int file)
     return strikes() ? -1 : (int)syscall(SYS_fsync, file);
 }
 
-/* One group with something of everything: a new person, a right, an erasure, a key, an audit entry. */
+/* One group with something of everything: a new person, a link, a right, an erasure, a key, an audit entry. */
 struct act {
     uint32_t restricted, erased, made;
     uint64_t erased_slot;
@@ -64,8 +65,9 @@ static bool change(struct house *house, struct act *act, struct error *error)
 
     (void)ledger_raise_position(house->ledger);
     return subject_create(house->ledger, house->writer, house->account, IDENTITY_CUID, &print, 1, &act->made, error) &&
+           link_add(house->ledger, house->account, act->made, act->restricted, 1, error) &&
            right_add(house->ledger, house->account, act->restricted, &right, error) &&
-           subject_erase(house->ledger, house->account, act->erased, &plain, error) &&
+           subject_erase(house->ledger, house->account, &act->erased, 1, &plain, error) &&
            ledger_add_credential(house->ledger, 1, SCOPE_READ, act->text, &number, error) &&
            audit_add(ledger_audit(house->ledger), &entry, error);
 }
@@ -103,6 +105,11 @@ static bool is_shown(struct house *house, const struct act *act)
     bool restricted = house_denied(house, act->restricted) != 0;
 
     assert_int_equal(account_find(house->account, &new_one) != 0, restricted);
+    if (restricted) { /* the link stands with all the rest, and so does the right for both */
+        uint32_t made = account_find(house->account, &new_one);
+        assert_int_equal(account_person(house->account, made), account_person(house->account, act->restricted));
+        assert_int_equal(house_denied(house, made), DENIED_BY_RESTRICTION);
+    }
     assert_int_equal(account_find(house->account, &erased) == 0, restricted);
     assert_int_equal(ledger_credential(house->ledger, str_of(act->text)) != NULL, restricted);
     assert_int_equal(ledger_position(house->ledger) > act->position, restricted);
@@ -123,6 +130,7 @@ static void rows_agree(struct house *house, const struct act *act, bool shown)
     assert_int_equal(house_count(house, SQL("SELECT COUNT(*) FROM subject")), shown ? 3 : 2);
     assert_int_equal(house_count(house, SQL("SELECT COUNT(*) FROM subject WHERE state <> 1")), shown);
     assert_int_equal(house_count(house, SQL("SELECT COUNT(*) FROM credential")), shown);
+    assert_int_equal(house_count(house, SQL("SELECT COUNT(*) FROM link")), shown);
 }
 
 static void key_is_gone(struct house *house, const struct act *act, bool gone)

@@ -108,7 +108,7 @@ uint32_t house_person(struct house *house, const char *user_id)
 void house_erase(struct house *house, uint32_t ordinal, const struct subject_erasure *how)
 {
     house_begin(house);
-    MUST(subject_erase(house->ledger, house->account, ordinal, how, &why));
+    MUST(subject_erase(house->ledger, house->account, &ordinal, 1, how, &why));
     house_commit(house);
 }
 

@@ -5,7 +5,6 @@
 static bool said_at(struct house *house, uint32_t ordinal, enum voice voice, bool opted_in, const char *detail,
                     int64_t at_ms)
 {
-    struct error error = { 0 };
     struct preference preference = { .channel = CHANNEL_EMAIL,
                                      .opted_in = opted_in,
                                      .voice = voice,
@@ -13,12 +12,9 @@ static bool said_at(struct house *house, uint32_t ordinal, enum voice voice, boo
                                      .received_ms = at_ms,
                                      .source = 1,
                                      .detail = str_of(detail) };
-    const struct grant *grant;
 
     house_begin(house);
-    grant = gate_open(house->writer, house->account, ordinal, PURPOSE_STORE, REASON_NONE, &error);
-    assert_non_null(grant);
-    MUST(preference_say(house->ledger, house->account, grant, &preference, &why));
+    MUST(preference_say(house->ledger, house->writer, house->account, ordinal, &preference, &why));
     house_commit(house);
     return preference.applied;
 }
@@ -33,7 +29,7 @@ static struct preference_state state_of(struct house *house, uint32_t ordinal)
 {
     struct preference_state states[CHANNELS];
 
-    MUST(preference_states(ledger_db(house->ledger), 1, ordinal, states, &why));
+    MUST(preference_states(ledger_db(house->ledger), 1, &ordinal, 1, states, &why));
     return states[CHANNEL_EMAIL];
 }
 
@@ -202,7 +198,7 @@ static void a_default_is_no_consent(void **state)
     uint32_t ordinal = house_person(house, "ann");
     struct preference_state states[CHANNELS];
 
-    MUST(preference_states(ledger_db(house->ledger), 1, ordinal, states, &why));
+    MUST(preference_states(ledger_db(house->ledger), 1, &ordinal, 1, states, &why));
     for (int channel = 0; channel < CHANNELS; channel++) {
         assert_false(states[channel].set);
         assert_int_equal(states[channel].opted_in, channel != CHANNEL_WHATSAPP);
@@ -229,7 +225,6 @@ static void an_older_opt_in_that_was_parked_does_not_undo_a_newer_opt_out(void *
     struct house *house = *state;
     uint32_t ordinal = house_person(house, "ann");
     int64_t parked = when_now(&house->clock);
-    struct error error = { 0 };
 
     house->clock.shift_ms += 1000;
     (void)said(house, ordinal, VOICE_CONTROLLER, false, "");
@@ -237,8 +232,7 @@ static void an_older_opt_in_that_was_parked_does_not_undo_a_newer_opt_out(void *
         .channel = CHANNEL_EMAIL, .opted_in = true, .voice = VOICE_CONTROLLER, .at_ms = parked, .received_ms = parked
     };
     house_begin(house);
-    const struct grant *grant = gate_open(house->writer, house->account, ordinal, PURPOSE_STORE, REASON_NONE, &error);
-    MUST(preference_say(house->ledger, house->account, grant, &late, &why));
+    MUST(preference_say(house->ledger, house->writer, house->account, ordinal, &late, &why));
     house_commit(house);
     assert_false(late.applied);
     assert_true(is_denied(house, ordinal));
@@ -251,11 +245,9 @@ static void service_messages_are_a_matter_of_their_own(void **state)
     struct preference no = {
         .channel = CHANNEL_EMAIL, .service = true, .voice = VOICE_PERSON, .at_ms = 1, .received_ms = 1
     };
-    struct error error = { 0 };
 
     house_begin(house);
-    const struct grant *grant = gate_open(house->writer, house->account, ordinal, PURPOSE_STORE, REASON_NONE, &error);
-    MUST(preference_say(house->ledger, house->account, grant, &no, &why));
+    MUST(preference_say(house->ledger, house->writer, house->account, ordinal, &no, &why));
     house_commit(house);
     assert_int_equal(house_denied(house, ordinal), SERVICE_BIT(CHANNEL_EMAIL));
     assert_false(state_of(house, ordinal).set);

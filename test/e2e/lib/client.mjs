@@ -107,6 +107,21 @@ export class Client {
     }
   }
 
+  // ---- links ----
+
+  /** Joins `{ anonymousId }` or `{ userId }` to a user. */
+  link(userId, other, options) {
+    return this.call('POST', linksPath(userId), other, options);
+  }
+
+  unlink(userId, other, options) {
+    return this.call('DELETE', linksPath(userId), other, options);
+  }
+
+  links(userId, options) {
+    return this.call('GET', linksPath(userId), undefined, options);
+  }
+
   // ---- any call ----
 
   /**
@@ -180,6 +195,10 @@ export class Client {
 
 function personPath(id, { anonymous = false }) {
   return `/api/${anonymous ? 'anonymous' : 'users'}/${encodeSegment(id)}`;
+}
+
+function linksPath(userId) {
+  return `/api/users/${encodeSegment(userId)}/links`;
 }
 
 /** An id as one segment of a path; "." and ".." would be taken for directories. */
