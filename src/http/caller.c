@@ -76,13 +76,14 @@ static bool know_key(struct call *call, struct str key)
     return credential != NULL;
 }
 
-bool caller_may_be_known(struct call *call)
+enum http_admission caller_may_be_known(struct call *call)
 {
-    if (call->route->key == KEY_IN_PATH)
-        return know_key(call, call->params[0]);
+    bool is_known;
+
     if (call->route->key == KEY_SEGMENT && call->request->authorization.len == 0)
-        return true;
-    return know_key(call, header_key(call));
+        return ADMIT_PERHAPS;
+    is_known = know_key(call, call->route->key == KEY_IN_PATH ? call->params[0] : header_key(call));
+    return is_known ? ADMIT_YES : ADMIT_NO;
 }
 
 /* ---- keys in bodies ---- */

@@ -8,7 +8,7 @@
  * the reply says why. */
 bool caller_check(struct call *call, struct str license, struct http_reply *reply);
 /* Whether the head alone names somebody who is known, or may leave that to the body. */
-bool caller_may_be_known(struct call *call);
+enum http_admission caller_may_be_known(struct call *call);
 /* A gzip body is replaced by what it holds, whatever its label. False: the reply says why. */
 bool caller_inflate(struct call *call, struct http_reply *reply);
 /* An error in the envelope of the call's route; false. */

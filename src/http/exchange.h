@@ -33,16 +33,17 @@ struct http_exchange {
     enum exchange_stage stage;
     _Atomic int wait;
     bool closes;       /* the connection ends with this reply */
-    bool is_admitted;  /* the handler was asked and knows the caller */
     struct str target; /* as it was sent */
     struct http_request request;
     struct http_reply reply;
     void *state;
     struct arena arena;
-    struct buf body;  /* of the request, with its padding */
-    struct buf piece; /* of a streamed reply */
-    size_t sent;      /* of the reply's body, then of the piece */
-    size_t held;      /* bytes of the body, counted against the server's limit of all bodies */
+    struct buf body;               /* of the request, with its padding */
+    struct buf piece;              /* of a streamed reply */
+    size_t sent;                   /* of the reply's body, then of the piece */
+    enum http_admission admission; /* ADMIT_NO also: not asked yet */
+    size_t held;                   /* bytes of the body, counted against the server's limits of all bodies */
+    size_t held_by_stranger;       /* those of them that came while the caller was not known for sure */
     bool in_pieces, has_more;
 };
 

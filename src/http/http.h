@@ -68,6 +68,7 @@ bool http_segment(struct str segment, struct arena *arena, struct str *out);
  * once, even when the client is gone and nobody will see the reply. */
 enum http_next { HTTP_DONE, HTTP_WAIT };
 struct http_exchange; /* one request on its way */
+enum http_admission { ADMIT_NO, ADMIT_PERHAPS /* the body tells */, ADMIT_YES };
 struct http_handler {
     void *arg;
     enum http_next (*begin)(void *arg, struct http_exchange *exchange, struct http_request *request,
@@ -78,7 +79,7 @@ struct http_handler {
     void (*refuse)(struct str path, const char *code, const char *why, char *out, size_t max);
     /* Whether the head names a caller that is known: who is not is told that first, whatever is wrong with the body.
      * Asked before a body is read that is more than a few KiB or refused for its size. NULL: everybody is known. */
-    bool (*admits)(void *arg, struct http_request *request);
+    enum http_admission (*admits)(void *arg, struct http_request *request);
 };
 void http_resume(struct http_exchange *exchange);
 /* One pointer for the handler's own use between begin and finish. */

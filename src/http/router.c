@@ -138,7 +138,7 @@ static struct match find(const struct router *router, struct call *call)
 
 static const struct route nowhere = { .path = "", .key = KEY_BEARER };
 
-bool router_admits(void *arg, struct http_request *request)
+enum http_admission router_admits(void *arg, struct http_request *request)
 {
     const struct router *router = arg;
     struct call call = { .engine = router->engine, .request = request, .arena = request->arena };
@@ -147,7 +147,7 @@ bool router_admits(void *arg, struct http_request *request)
     if (!match.route)
         match.route = &nowhere;
     call.route = match.route;
-    return request->door == DOOR_CONTROL || caller_may_be_known(&call);
+    return request->door == DOOR_CONTROL ? ADMIT_YES : caller_may_be_known(&call);
 }
 
 /* ---- browsers (https://fetch.spec.whatwg.org/#http-cors-protocol) ---- */

@@ -79,7 +79,7 @@ void router_finish(void *router, struct http_exchange *exchange, struct http_req
                    struct http_reply *reply);
 
 /* Also KEY_SEGMENT without a header: whose key may stand in the body. */
-bool router_admits(void *router, struct http_request *request);
+enum http_admission router_admits(void *router, struct http_request *request);
 
 /* Refusals that the server makes itself, in the dialect of the path. */
 void router_refuse(struct str path, const char *code, const char *why, char *out, size_t max);

@@ -37,10 +37,11 @@ struct http_server {
     struct exchange_pool pool;
     char address[LISTEN_ADDRESS_MAX];
     atomic_bool stopping;
-    _Atomic uint64_t in_flight; /* exchanges between their request line and the end of their reply */
-    _Atomic uint64_t waiting;   /* those that a handler took over */
-    _Atomic uint64_t resuming;  /* threads inside http_resume */
-    _Atomic int64_t body_bytes; /* held by all exchanges */
+    _Atomic uint64_t in_flight;     /* exchanges between their request line and the end of their reply */
+    _Atomic uint64_t waiting;       /* those that a handler took over */
+    _Atomic uint64_t resuming;      /* threads inside http_resume */
+    _Atomic int64_t body_bytes;     /* held by all exchanges */
+    _Atomic int64_t stranger_bytes; /* those of callers who are not known for sure */
     _Atomic uint64_t numbered, requests, refused_framing;
 };
 
@@ -72,9 +73,9 @@ static bool is_admitted(struct http_exchange *exchange)
 {
     const struct http_handler *handler = &exchange->server->handler;
 
-    if (!exchange->is_admitted)
-        exchange->is_admitted = !handler->admits || handler->admits(handler->arg, &exchange->request);
-    return exchange->is_admitted;
+    if (exchange->admission == ADMIT_NO)
+        exchange->admission = handler->admits ? handler->admits(handler->arg, &exchange->request) : ADMIT_YES;
+    return exchange->admission != ADMIT_NO;
 }
 
 static enum MHD_Result refuse_stranger(struct http_exchange *exchange)
@@ -330,6 +331,21 @@ static enum MHD_Result take_head(struct http_exchange *exchange, const char *met
     return MHD_YES;
 }
 
+/* Counts the bytes; false when all bodies together are too many, or those of people who may turn out to be nobody: these
+ * have a quarter, so that they cannot keep out the others. */
+static bool hold(struct http_exchange *exchange, int64_t bytes)
+{
+    struct http_server *server = exchange->server;
+    int64_t all = atomic_fetch_add(&server->body_bytes, bytes) + bytes, strangers = 0;
+
+    exchange->held += (size_t)bytes;
+    if (exchange->admission != ADMIT_YES) {
+        strangers = atomic_fetch_add(&server->stranger_bytes, bytes) + bytes;
+        exchange->held_by_stranger += (size_t)bytes;
+    }
+    return all <= server->limits.bodies_max_bytes && strangers <= server->limits.bodies_max_bytes / 4;
+}
+
 static enum MHD_Result take_body(struct http_exchange *exchange, const char *bytes, size_t *len)
 {
     struct http_server *server = exchange->server;
@@ -338,8 +354,7 @@ static enum MHD_Result take_body(struct http_exchange *exchange, const char *byt
     *len = 0;
     if (exchange->body.len + added > STRANGER_BODY_MAX && !is_admitted(exchange))
         return refuse_stranger(exchange);
-    exchange->held += added;
-    if (atomic_fetch_add(&server->body_bytes, (int64_t)added) + (int64_t)added > server->limits.bodies_max_bytes)
+    if (!hold(exchange, (int64_t)added))
         return refuse(exchange, REFUSAL_MEMORY, "too much is being received just now: try again");
     switch (exchange_add_body(exchange, (struct str){ bytes, added }, body_max)) {
     case BODY_TOO_LARGE:
@@ -449,6 +464,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
     if (exchange->link)
         watch_rest(exchange->link, server->limits.idle_timeout_ms + server->limits.request_timeout_ms);
     atomic_fetch_sub(&server->body_bytes, (int64_t)exchange->held);
+    atomic_fetch_sub(&server->stranger_bytes, (int64_t)exchange->held_by_stranger);
     exchange_give_back(&server->pool, exchange);
     atomic_fetch_sub(&server->in_flight, 1);
 }

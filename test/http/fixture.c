@@ -117,10 +117,12 @@ static enum http_next begin(void *arg, struct http_exchange *exchange, struct ht
 }
 
 /* Only /known asks who calls. */
-static bool admits(void *arg, struct http_request *request)
+static enum http_admission admits(void *arg, struct http_request *request)
 {
     (void)arg;
-    return !str_equal(request->path, STR("/known")) || request->authorization.len > 0;
+    if (str_equal(request->path, STR("/perhaps")))
+        return ADMIT_PERHAPS;
+    return !str_equal(request->path, STR("/known")) || request->authorization.len > 0 ? ADMIT_YES : ADMIT_NO;
 }
 
 static void finish(void *arg, struct http_exchange *exchange, struct http_request *request, struct http_reply *reply)
