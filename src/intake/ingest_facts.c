@@ -92,7 +92,7 @@ bool ingest_set_finders(struct turn *turn, struct ingest *ingest, struct account
     for (uint32_t i = 0; i < item->finder_count; i++) {
         const struct finder *finder = &item->finders[i];
         const struct fingerprint print = account_fingerprint(account, finder->kind, finder->value);
-        if (!subject_add_identity(turn->ledger, account, ordinal, finder->kind, &print, PROFILE_FINDERS_MAX,
+        if (!subject_add_identity(turn->ledger, turn->seat, account, ordinal, finder->kind, &print, PROFILE_FINDERS_MAX,
                                   ingest->source, error))
             return false;
     }

@@ -132,6 +132,7 @@ static bool set_identity(struct turn *turn, struct ingest *ingest, struct accoun
     const struct json value = { .kind = JSON_STRING, .span = 1, .raw = change->raw };
     struct fingerprint print = { { 0 } };
     bool removes = change->raw.len == 0 || change->raw.at[0] != '"';
+    int64_t since = WHEN_NONE;
 
     if (!removes) {
         struct str text = json_text(&value, ingest->arena);
@@ -141,8 +142,13 @@ static bool set_identity(struct turn *turn, struct ingest *ingest, struct accoun
         print = account_fingerprint(account, change->field->identity, normal);
         removes = normal.len == 0; /* an empty value finds nobody */
     }
-    return subject_replace_identity(turn->ledger, account, ordinal, change->field->identity, removes ? NULL : &print,
-                                    ingest->source, error);
+    if (ingest->parked_mark &&
+        !subject_identity_since(turn->ledger, account, ordinal, change->field->identity, &since, error))
+        return false;
+    if (since > ingest->origin.received_ms)
+        return true; /* what was said after the item had been parked is newer */
+    return subject_replace_identity(turn->ledger, turn->seat, account, ordinal, change->field->identity,
+                                    removes ? NULL : &print, ingest->source, error);
 }
 
 static bool set_identities(struct turn *turn, struct ingest *ingest, struct account *account, const struct item *item,

@@ -36,6 +36,13 @@ enum mark_verdict marks_judge(const struct account *account, const struct finger
     return drops ? MARK_DROP : MARK_CLEAR;
 }
 
+int64_t marks_erased_at(const struct account *account, const struct fingerprint *print)
+{
+    const uint64_t *erased = find(&account->late, print);
+
+    return erased ? (int64_t)*erased : WHEN_NONE;
+}
+
 /* ---- with the open group ---- */
 
 struct judging {

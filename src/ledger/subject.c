@@ -230,8 +230,42 @@ bool subject_retake_anonymous(struct ledger *ledger, struct account *account, co
            ledger_stage(ledger, publish_turn, &turn, sizeof turn, error);
 }
 
-bool subject_replace_identity(struct ledger *ledger, struct account *account, uint32_t ordinal, enum identity_kind kind,
-                              const struct fingerprint *print, uint32_t source, struct error *error)
+bool subject_identity_since(struct ledger *ledger, const struct account *account, uint32_t ordinal,
+                            enum identity_kind kind, int64_t *out, struct error *error)
+{
+    bool found = false;
+
+    if (!db_integer(ledger->db,
+                    SQL("SELECT since FROM identity WHERE account = $1 AND ordinal = $2 AND kind = $3"
+                        " ORDER BY since DESC LIMIT 1"),
+                    DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(ordinal), DB_INTEGER(kind)), out, &found, error))
+        return false;
+    if (!found)
+        *out = WHEN_NONE;
+    return true;
+}
+
+/* An opt-out that was kept with the address of somebody erased holds for whoever comes to have that address. */
+static bool enter_identity(struct ledger *ledger, struct seat *seat, struct account *account, uint32_t ordinal,
+                           enum identity_kind kind, const struct fingerprint *print, uint32_t source,
+                           struct error *error)
+{
+    int64_t one = 0;
+    bool is_theirs = false;
+
+    return db_integer(ledger->db,
+                      SQL("SELECT 1 FROM identity WHERE account = $1 AND kind = $2 AND fingerprint = $3"
+                          " AND ordinal = $4"),
+                      DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(kind), DB_BLOB(print->bytes, FINGERPRINT_LEN),
+                                DB_INTEGER(ordinal)),
+                      &one, &is_theirs, error) &&
+           (is_theirs || (store_identity(ledger, account, ordinal, kind, print, source, error) &&
+                          bring_back_opt_outs(ledger, seat, account, ordinal, kind, print, source, error)));
+}
+
+bool subject_replace_identity(struct ledger *ledger, struct seat *seat, struct account *account, uint32_t ordinal,
+                              enum identity_kind kind, const struct fingerprint *print, uint32_t source,
+                              struct error *error)
 {
     static const struct fingerprint none = { { 0 } };
     const struct fingerprint *kept = print ? print : &none;
@@ -242,13 +276,14 @@ bool subject_replace_identity(struct ledger *ledger, struct account *account, ui
                          DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(ordinal), DB_INTEGER(kind),
                                    DB_BLOB(kept->bytes, FINGERPRINT_LEN)),
                          error) &&
-           (!print || store_identity(ledger, account, ordinal, kind, print, source, error));
+           (!print || enter_identity(ledger, seat, account, ordinal, kind, print, source, error));
 }
 
-bool subject_add_identity(struct ledger *ledger, struct account *account, uint32_t ordinal, enum identity_kind kind,
-                          const struct fingerprint *print, uint32_t max, uint32_t source, struct error *error)
+bool subject_add_identity(struct ledger *ledger, struct seat *seat, struct account *account, uint32_t ordinal,
+                          enum identity_kind kind, const struct fingerprint *print, uint32_t max, uint32_t source,
+                          struct error *error)
 {
-    return store_identity(ledger, account, ordinal, kind, print, source, error) &&
+    return enter_identity(ledger, seat, account, ordinal, kind, print, source, error) &&
            ledger_change(ledger,
                          SQL("DELETE FROM identity WHERE account = $1 AND ordinal = $2 AND kind = $3"
                              " AND fingerprint NOT IN (SELECT fingerprint FROM identity WHERE account = $1"

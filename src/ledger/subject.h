@@ -21,12 +21,17 @@ bool subject_leave_anonymous(struct ledger *ledger, struct account *account, con
 bool subject_retake_anonymous(struct ledger *ledger, struct account *account, const struct fingerprint *print,
                               uint32_t ordinal, struct error *error);
 /* Sets the one way of this kind to find the subject (e-mail, phone); NULL removes it. */
-bool subject_replace_identity(struct ledger *ledger, struct account *account, uint32_t ordinal, enum identity_kind kind,
-                              const struct fingerprint *print, uint32_t source, struct error *error);
+/* When the newest of this kind was entered; WHEN_NONE: there is none. */
+bool subject_identity_since(struct ledger *ledger, const struct account *account, uint32_t ordinal,
+                            enum identity_kind kind, int64_t *out, struct error *error);
+bool subject_replace_identity(struct ledger *ledger, struct seat *seat, struct account *account, uint32_t ordinal,
+                              enum identity_kind kind, const struct fingerprint *print, uint32_t source,
+                              struct error *error);
 
 /* Adds one more way of this kind; the newest `max` stay. */
-bool subject_add_identity(struct ledger *ledger, struct account *account, uint32_t ordinal, enum identity_kind kind,
-                          const struct fingerprint *print, uint32_t max, uint32_t source, struct error *error);
+bool subject_add_identity(struct ledger *ledger, struct seat *seat, struct account *account, uint32_t ordinal,
+                          enum identity_kind kind, const struct fingerprint *print, uint32_t max, uint32_t source,
+                          struct error *error);
 
 /* What a reader needs of a subject's row; `db` is any handle. */
 struct subject_facts {

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "ledger/audit.h"
+#include "ledger/mark.h"
 #include "ledger/person.h"
 #include "ledger/right.h"
 #include "ledger/subject.h"
@@ -228,6 +229,17 @@ static bool switch_stands(struct asking *asking, const struct request *first, bo
     return true;
 }
 
+static bool is_erasing_or_done(const struct request *request)
+{
+    return request->state == REQUEST_PROCESSING || request->state == REQUEST_DONE;
+}
+
+/* Somebody of that id was there since, and is gone, too. */
+static bool was_erased_again(const struct asking *asking, const struct request *first)
+{
+    return first->done_ms != WHEN_NONE && marks_erased_at(asking->account, &asking->print) > first->done_ms;
+}
+
 /* Does what the first call did still stand? */
 static bool still_stands(struct asking *asking, const struct request *first, bool *out, struct error *error)
 {
@@ -235,7 +247,7 @@ static bool still_stands(struct asking *asking, const struct request *first, boo
         return false;
     if (first->type == REQUEST_ERASURE) {
         *out = first->state == REQUEST_PENDING ||
-               ((first->state == REQUEST_PROCESSING || first->state == REQUEST_DONE) && !asking->ask->ordinal);
+               (is_erasing_or_done(first) && !asking->ask->ordinal && !was_erased_again(asking, first));
         return true;
     }
     if (!asking->ask->ordinal || !person_has(&asking->person, first->ordinal)) {
@@ -356,7 +368,7 @@ struct due {
     uint64_t number;
 };
 
-/* The identity by which it was asked went into suppression's fingerprint at the asking; here it is the person's first. */
+/* The request's subject is the one whose identity was named: what is suppressed is found by it. */
 static bool due_in_ledger(struct turn *turn, struct command *command, struct error *error)
 {
     const struct due *due = (const struct due *)command;

@@ -105,6 +105,8 @@ bool erasure_begin(struct turn *turn, struct account *account, const struct requ
 /* One of those who go by a request. */
 struct leaving {
     uint32_t account, ordinal;
+    size_t request; /* its place in the round */
+    bool failed;    /* rows of theirs are left */
 };
 
 /* What is being removed now: all of one round is scrubbed and reported together. */
@@ -114,7 +116,7 @@ struct round {
     struct leaving *people;
     size_t people_count, people_cap;
     size_t next_profile, next;
-    bool scrubbed;
+    bool scrubbed, has_failed;
 };
 
 static bool remove_profiles(struct turn *turn, struct round *round, struct error *error)
@@ -137,12 +139,18 @@ static bool remove_profiles(struct turn *turn, struct round *round, struct error
 
 static bool remove_rows(struct turn *turn, struct round *round, struct error *error)
 {
-    const struct leaving *person = &round->people[round->next];
+    struct leaving *person = &round->people[round->next];
     int64_t removed = 0;
     bool left = false;
 
-    if (!journal_remove(turn->journal, person->account, person->ordinal, ROWS_A_STEP, &removed, &left, error))
+    if (!journal_remove(turn->journal, person->account, person->ordinal, ROWS_A_STEP, &removed, &left, error)) {
+        if (error->code == ERROR_BUSY)
+            return false;
+        /* One whose rows cannot be read or removed must not hold up the others: it is tried again in the next round. */
+        person->failed = round->has_failed = true;
+        round->next++;
         return false;
+    }
     if (!left)
         round->next++;
     return left && removed == 0 ? error_set(error, ERROR_BUSY, "a volume is in use") : true;
@@ -195,14 +203,27 @@ static bool finish(struct turn *turn, const struct request_open *request, struct
            audit_add(ledger_audit(turn->ledger), &entry, error);
 }
 
+/* A request without people of its own goes by another's: with one that failed, perhaps. */
+static bool is_gone(const struct round *round, size_t request)
+{
+    bool has_people = false, failed = false;
+
+    for (size_t i = 0; i < round->people_count; i++) {
+        has_people |= round->people[i].request == request;
+        failed |= round->people[i].request == request && round->people[i].failed;
+    }
+    return !round->has_failed || (has_people && !failed);
+}
+
 static bool finish_all(struct turn *turn, const struct round *round, struct error *error)
 {
     for (size_t i = 0; i < round->people_count; i++)
-        if (!subject_erased(turn->ledger, ledger_account(turn->ledger, round->people[i].account),
+        if (is_gone(round, round->people[i].request) &&
+            !subject_erased(turn->ledger, ledger_account(turn->ledger, round->people[i].account),
                             round->people[i].ordinal, error))
             return false;
     for (size_t i = 0; i < round->count; i++)
-        if (!finish(turn, &round->requests[i], error))
+        if (is_gone(round, i) && !finish(turn, &round->requests[i], error))
             return false;
     return true;
 }
@@ -219,6 +240,7 @@ static bool report_done(struct turn *turn, const struct round *round, struct err
 struct taking {
     struct round *round;
     uint32_t account;
+    size_t request;
 };
 
 static bool take_leaving(void *arg, const struct row *row, struct error *error)
@@ -234,7 +256,9 @@ static bool take_leaving(void *arg, const struct row *row, struct error *error)
         round->people = people;
         round->people_cap = cap;
     }
-    round->people[round->people_count++] = (struct leaving){ taking->account, (uint32_t)row_integer(row, 0) };
+    round->people[round->people_count++] = (struct leaving){ .account = taking->account,
+                                                             .ordinal = (uint32_t)row_integer(row, 0),
+                                                             .request = taking->request };
     return true;
 }
 
@@ -249,7 +273,7 @@ static bool next_round(struct turn *turn, struct round *round, struct error *err
                        &count, error))
         return false;
     for (size_t i = 0; i < count; i++) {
-        struct taking taking = { round, round->requests[i].account };
+        struct taking taking = { round, round->requests[i].account, i };
         if (!db_run(ledger_db(turn->ledger), SQL("SELECT ordinal FROM subject WHERE account = $1 AND erased_by = $2"),
                     DB_PARAMS(DB_INTEGER(taking.account), DB_INTEGER(round->requests[i].number)), take_leaving, &taking,
                     error))

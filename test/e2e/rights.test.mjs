@@ -563,3 +563,86 @@ test('suppression and every other right: one ended leaves the other', async (t) 
     assert.deepEqual([await p.rights(), await p.numbers()], [[`objection ${p.channel}`], [1]], p.id);
   }
 });
+
+// ---- what outlives an erasure, seen by others ----
+
+test('an opt-out kept with an address holds for whoever comes to have it; said again by the person it ends', async (t) => {
+  const server = await startServer(t, { options: ['--cancel-window', '0'] });
+  const client = await server.account();
+  const optedIn = async (id) => {
+    const { email, sms } = (await ok(client.read(id))).json().preferences;
+    return [email.optedIn, sms.optedIn];
+  };
+  await ok(client.user({ userId: 'ann', email: 'Ann@example.org', phone: '+49 170 1', emailOptIn: false, smsOptIn: false }));
+  await ok(client.user({ userId: 'bob', email: 'bob@example.org' }));
+  await ok(client.gdpr('erasure', 'ann'));
+  await ok(client.user({ userId: 'ann2', email: 'ann@example.org' }));
+  assert.deepEqual(await optedIn('ann2'), [false, true]);
+  await ok(client.user({ userId: 'bob', phone: '+491701' }));
+  assert.deepEqual(await optedIn('bob'), [true, false]);
+  const consent = { wording: 'Yes', version: '1', road: 'page', when: new Date(Date.now() + 1000).toISOString() };
+  await ok(client.user({ userId: 'ann2', emailOptIn: true, consent }));
+  for (const lastName of ['A', 'B']) {
+    await ok(client.user({ userId: 'ann2', lastName, email: 'ann@example.org' })); // as clients do: in every call
+    assert.deepEqual(await optedIn('ann2'), [true, true]);
+  }
+});
+
+test('the first answer to an erasure stands only while nobody of that id was there since', async (t) => {
+  const server = await startServer(t, { options: ['--cancel-window', '0'] });
+  const client = await server.account();
+  for (const id of ['first', 'second']) {
+    await ok(client.user({ userId: 'tom' }));
+    await ok(client.gdpr('erasure', 'tom', { subject_request_id: id }));
+    await until(async () => (await client.status(id)).json().status === 'DONE', { what: 'DONE' });
+    assert.equal((await client.gdpr('erasure', 'tom', { subject_request_id: id })).status, 201);
+  }
+  const again = await client.gdpr('erasure', 'tom', { subject_request_id: 'first' });
+  assert.deepEqual([again.status, again.json().message], [400, 'subject_request_id already used']);
+});
+
+test('members of another type of request are ignored; a repeat with another notice is another call', async (t) => {
+  const server = await startServer(t, {});
+  const client = await server.account();
+  await ok(client.user({ userId: 'dan' }));
+  await ok(client.gdpr('restriction', 'dan', { suppress: 5, keep_opt_outs: 'x', notice: 1 }));
+  const notice = { told_at: '2026-01-01T00:00:00Z', road: 'letter' };
+  await ok(client.gdpr('re-enable', 'dan', { subject_request_id: 'd' }));
+  assert.equal((await client.gdpr('re-enable', 'dan', { subject_request_id: 'd' })).status, 201);
+  assert.equal((await client.gdpr('re-enable', 'dan', { subject_request_id: 'd', notice })).status, 400);
+  const long = { ...notice, road: 'x'.repeat(1001) };
+  const refused = await client.gdpr('re-enable', 'dan', { notice: long });
+  assert.deepEqual([refused.status, refused.json().message], [400, 'notice.road: must not be longer than 1000 bytes']);
+});
+
+test('whoever asks by a write key cannot tell who is suppressed, restricted or waiting', async (t) => {
+  const server = await startServer(t, { options: ['--cancel-window', '7d'] });
+  const client = await server.account();
+  const ids = ['free', 'restricted', 'waiting', 'suppressed'];
+  for (const userId of ids) await ok(client.user({ userId, attributes: { Size: 1 } }));
+  await ok(client.gdpr('restriction', 'restricted'));
+  await ok(client.gdpr('erasure', 'waiting'));
+  await server.restart({ options: ['--cancel-window', '0'] });
+  await ok(client.gdpr('erasure', 'suppressed', { suppress: { until: null } }));
+  const asks = [
+    ['user', { attributes: { Size: 'text' } }],
+    ['user', { attributes: { 'ann@example.org': 1 } }],
+    ['event', { eventName: '550e8400-e29b-41d4-a716-446655440000' }],
+    ['event', { eventName: 'Seen', eventData: { 'ann@example.org': 1 } }],
+    ['event', { eventName: 'Seen' }],
+  ];
+  const key = client.write_key;
+  for (const [what, fields] of asks) {
+    const answers = [];
+    for (const userId of ids) answers.push(await client[what]({ userId, ...fields }, { key }));
+    assert.deepEqual(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size, 1, JSON.stringify(fields));
+    // Nor by the commit that each of them waits for.
+    const commits = async () => Number(/^habeas_commit_groups_total (\d+)/m.exec((await client.call('GET', '/metrics', undefined, { key: null })).text)[1]);
+    if (answers[0].status !== 201) continue;
+    for (const userId of ids) {
+      const before = await commits();
+      await ok(client[what]({ userId, ...fields }, { key }));
+      assert.ok((await commits()) > before, `${userId} was answered without a commit`);
+    }
+  }
+});

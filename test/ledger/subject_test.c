@@ -109,14 +109,18 @@ static void an_address_finds_one_way_at_a_time(void **state)
     struct fingerprint fresh = account_fingerprint(house->account, IDENTITY_EMAIL, STR("b@example.com"));
 
     house_begin(house);
-    MUST(subject_replace_identity(house->ledger, house->account, ordinal, IDENTITY_EMAIL, &old, 1, &why));
-    MUST(subject_replace_identity(house->ledger, house->account, ordinal, IDENTITY_EMAIL, &fresh, 1, &why));
-    MUST(subject_replace_identity(house->ledger, house->account, ordinal, IDENTITY_EMAIL, &fresh, 1, &why));
+    MUST(
+        subject_replace_identity(house->ledger, house->writer, house->account, ordinal, IDENTITY_EMAIL, &old, 1, &why));
+    MUST(subject_replace_identity(house->ledger, house->writer, house->account, ordinal, IDENTITY_EMAIL, &fresh, 1,
+                                  &why));
+    MUST(subject_replace_identity(house->ledger, house->writer, house->account, ordinal, IDENTITY_EMAIL, &fresh, 1,
+                                  &why));
     house_commit(house);
     assert_int_equal(house_count(house, SQL("SELECT COUNT(*) FROM identity WHERE kind = 3")), 1);
     assert_int_equal(known_to_all(house, "ann"), ordinal); /* its own id stays */
     house_begin(house);
-    MUST(subject_replace_identity(house->ledger, house->account, ordinal, IDENTITY_EMAIL, NULL, 1, &why));
+    MUST(
+        subject_replace_identity(house->ledger, house->writer, house->account, ordinal, IDENTITY_EMAIL, NULL, 1, &why));
     house_commit(house);
     assert_int_equal(house_count(house, SQL("SELECT COUNT(*) FROM identity WHERE kind = 3")), 0);
     assert_int_equal(account_find(house->account, &fresh), 0); /* it finds, it never says whose data it is */
@@ -133,9 +137,10 @@ static void of_several_devices_the_newest_stay(void **state)
         const char name[] = { (char)('A' + i), '\0' };
         prints[i] = account_fingerprint(house->account, IDENTITY_PUSH_TOKEN, str_of(name));
         house_begin(house);
-        MUST(subject_add_identity(house->ledger, house->account, ordinal, IDENTITY_PUSH_TOKEN, &prints[i], MAX, 1,
-                                  &why));
-        MUST(subject_add_identity(house->ledger, house->account, other, IDENTITY_PUSH_TOKEN, &prints[0], MAX, 1, &why));
+        MUST(subject_add_identity(house->ledger, house->writer, house->account, ordinal, IDENTITY_PUSH_TOKEN,
+                                  &prints[i], MAX, 1, &why));
+        MUST(subject_add_identity(house->ledger, house->writer, house->account, other, IDENTITY_PUSH_TOKEN, &prints[0],
+                                  MAX, 1, &why));
         house_commit(house);
         house->clock.shift_ms += 1000;
     }
