@@ -9,7 +9,7 @@
 #include "seal/seal.h"
 
 /* Keys a seat remembers; direct-mapped by account and ordinal. 64 bytes each, in locked memory. */
-#define SEAT_KEYS 8192
+#define SEAT_KEYS 16384
 
 struct grant {
     struct seal_key key;

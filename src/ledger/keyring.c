@@ -208,10 +208,10 @@ struct account_keys *keyring_make_account(struct keyring *ring, uint32_t account
     if (!keys)
         return NULL;
     randombytes_buf(keys->wrapping.bytes, SEAL_KEY_LEN);
-    randombytes_buf(keys->pepper.bytes, PEPPER_LEN);
+    randombytes_buf(pepper.bytes, PEPPER_LEN);
+    pepper_set(&keys->pepper, pepper.bytes);
     derive_sealing(keys);
     key_wrap(wrapped_key, &keys->wrapping, ring->master, label_of(text, "account", account));
-    memcpy(pepper.bytes, keys->pepper.bytes, PEPPER_LEN);
     key_wrap(wrapped_pepper, &pepper, ring->master, label_of(text, "pepper", account));
     sodium_memzero(&pepper, sizeof pepper);
     return keys;
@@ -231,7 +231,7 @@ struct account_keys *keyring_open_account(struct keyring *ring, uint32_t account
         (void)error_set(error, ERROR_CORRUPT, "the keys of account %u do not open under this master key", account);
         return NULL;
     }
-    memcpy(keys->pepper.bytes, pepper.bytes, PEPPER_LEN);
+    pepper_set(&keys->pepper, pepper.bytes);
     sodium_memzero(&pepper, sizeof pepper);
     derive_sealing(keys);
     return keys;

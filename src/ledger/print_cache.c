@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define PLACES 8192
+#define PLACES 16384
 
 struct place {
     unsigned char hash[crypto_shorthash_siphashx24_BYTES];

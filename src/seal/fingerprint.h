@@ -3,6 +3,8 @@
 #ifndef HABEAS_SEAL_FINGERPRINT_H
 #define HABEAS_SEAL_FINGERPRINT_H
 
+#include <sodium.h>
+
 #include "base/str.h"
 
 #define FINGERPRINT_LEN 16
@@ -11,9 +13,12 @@
 struct fingerprint {
     unsigned char bytes[FINGERPRINT_LEN];
 };
+/* Made by pepper_set; as secret as the bytes it is made of, wherever it is copied. */
 struct pepper {
     unsigned char bytes[PEPPER_LEN];
+    crypto_auth_hmacsha256_state begun; /* the HMAC with its key taken in: the same for every fingerprint */
 };
+void pepper_set(struct pepper *pepper, const unsigned char bytes[PEPPER_LEN]);
 
 /* `kind` is the identity kind's stored number (ledger/identity.h), or another domain above 63. */
 struct fingerprint fingerprint_make(const struct pepper *pepper, unsigned char kind, struct str value);
