@@ -18,6 +18,7 @@ problems=()
 server=
 api_key=
 write_key=
+sample_key=
 
 usage() {
     cat <<END
@@ -246,16 +247,27 @@ make_account() {
     write_key=$(json_member write_key <<<"$answer")
 }
 
+# The key that loads the sample into data of an earlier start is nobody's afterwards, however the loading ends.
+drop_sample_key() {
+    [ -n "$sample_key" ] || return 0
+    "$program" key revoke --data "$data" --license "$license" "$sample_key" >/dev/null ||
+        say "Key $sample_key was not revoked: $program key revoke --data $(printf '%q' "$data") --license $license $sample_key" >&2
+    sample_key=
+}
+
 stop() {
-    trap - INT TERM HUP
+    trap '' INT TERM HUP
     say ""
     say "Stopping ..."
+    drop_sample_key
+    trap - INT TERM HUP
     kill -TERM "$server" 2>/dev/null || true
     wait "$server" && say "Stopped. Everything is in $data." && exit 0
     fail "the server did not stop cleanly: see $data.log"
 }
 
 stop_because() {
+    drop_sample_key
     kill -TERM "$server" 2>/dev/null || true
     wait "$server" || true
     fail "$1 (log: $data.log)"
@@ -349,18 +361,25 @@ END
     say "Habeas serves on $url. Ctrl-C stops it."
 }
 
+# An interrupt waits these milliseconds out: a key that was made and not yet noted would stay.
+make_sample_key() {
+    local answer
+    trap '' INT TERM HUP
+    answer=$("$program" key add --data "$data" --license "$license" --scopes ingest,read) || answer=
+    sample_key=$(sed -n 's/.*"number":\([0-9]*\).*/\1/p' <<<"$answer")
+    key=$(json_member key <<<"$answer")
+    trap stop INT TERM HUP
+    [ -n "$key" ] || stop_because "there is no key to load the sample with"
+}
+
 # With the key made just now, or with one that is revoked as soon as the sample is in.
 load_sample() {
-    local key=$api_key number='' answer status=0
+    local key=$api_key status=0
     [ "$sample" = yes ] || return 0
-    if [ -z "$key" ]; then
-        answer=$("$program" key add --data "$data" --license "$license")
-        key=$(json_member key <<<"$answer")
-        number=$(sed -n 's/.*"number":\([0-9]*\).*/\1/p' <<<"$answer")
-    fi
+    [ -n "$key" ] || make_sample_key
     say ""
     "$here/tools/node" "$here/sample/load.mjs" --url "$url" --license "$license" --key "$key" || status=$?
-    [ -z "$number" ] || "$program" key revoke --data "$data" --license "$license" "$number" >/dev/null
+    drop_sample_key
     [ "$status" -eq 0 ] || stop_because "the sample was not loaded; run this again, it goes on where it was"
 }
 
