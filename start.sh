@@ -18,6 +18,9 @@ problems=()
 server=
 api_key=
 write_key=
+sample_key=
+window=${HABEAS_CANCEL_WINDOW:-7d}
+request=erase-ann-$(date +%Y%m%d-%H%M%S-%3N)
 
 usage() {
     cat <<END
@@ -28,6 +31,8 @@ Installs what is missing (Debian 12), builds in release mode, and serves until C
   --data DIR          where everything is kept (default: ./data beside this script; twin HABEAS_DATA)
   --listen HOST:PORT  address to serve on, or only a port (default: 127.0.0.1:8080; twin HABEAS_LISTEN)
   --sample            also loads a shop's sample: 2,000 people, 200,000 events; twice is the same as once
+
+The server also heeds the other variables that \`habeas serve --help\` lists, such as HABEAS_CANCEL_WINDOW.
 END
 }
 
@@ -38,11 +43,18 @@ fail() {
     exit 1
 }
 
+# What was wrong, then the usage.
+misused() {
+    printf 'start.sh: %s\n\n' "$*" >&2
+    usage >&2
+    exit 2
+}
+
 read_options() {
     while [ $# -gt 0 ]; do
         case $1 in
         --data | --listen)
-            [ $# -ge 2 ] || { usage >&2; exit 2; }
+            [ $# -ge 2 ] || misused "$1 needs a value"
             if [ "$1" = --data ]; then data=$2; else listen=$2; fi
             shift
             ;;
@@ -50,7 +62,7 @@ read_options() {
         --listen=*) listen=${1#*=} ;;
         --sample) sample=yes ;;
         -h | --help) usage; exit 0 ;;
-        *) usage >&2; exit 2 ;;
+        *) misused "unknown option: $1" ;;
         esac
         shift
     done
@@ -246,22 +258,33 @@ make_account() {
     write_key=$(json_member write_key <<<"$answer")
 }
 
+# The key that loads the sample into data of an earlier start is nobody's afterwards, however the loading ends.
+drop_sample_key() {
+    [ -n "$sample_key" ] || return 0
+    "$program" key revoke --data "$data" --license "$license" "$sample_key" >/dev/null ||
+        say "Key $sample_key was not revoked: $program key revoke --data $(printf '%q' "$data") --license $license $sample_key" >&2
+    sample_key=
+}
+
 stop() {
-    trap - INT TERM HUP
+    trap '' INT TERM HUP
     say ""
     say "Stopping ..."
+    drop_sample_key
+    trap - INT TERM HUP
     kill -TERM "$server" 2>/dev/null || true
     wait "$server" && say "Stopped. Everything is in $data." && exit 0
     fail "the server did not stop cleanly: see $data.log"
 }
 
 stop_because() {
+    drop_sample_key
     kill -TERM "$server" 2>/dev/null || true
     wait "$server" || true
     fail "$1 (log: $data.log)"
 }
 
-# Starts the server and waits until it says that it listens; then `url` is where.
+# Starts the server and waits until it says that it listens; then `address` is where, and `url` where this machine finds it.
 start_server() {
     local before waited=0
     mkdir -p "$(dirname "$data")"
@@ -272,7 +295,12 @@ start_server() {
     trap stop INT TERM HUP
     while :; do
         url=$(tail -c +$((before + 1)) "$data.log" | sed -n 's/^habeas: listening on //p' | head -n 1)
-        [ -z "$url" ] || return 0
+        if [ -n "$url" ]; then
+            address=${url#http://}
+            url=${url/#http:\/\/0.0.0.0:/http:\/\/127.0.0.1:}
+            url=${url/#http:\/\/\[::\]:/http:\/\/[::1]:}
+            return 0
+        fi
         if ! kill -0 "$server" 2>/dev/null; then
             tail -c +$((before + 1)) "$data.log" | tail -n 15 >&2
             fail "the server did not start (log: $data.log)"
@@ -306,38 +334,69 @@ Put it into the calls below: API_KEY=...
 END
 }
 
+# A span in words: 7d, 12h, 30m, 5s.
+in_words() {
+    local unit
+    case $1 in
+    *d) unit=day ;;
+    *h) unit=hour ;;
+    *m) unit=minute ;;
+    *) unit=second ;;
+    esac
+    [ "${1%?}" -eq 1 ] || unit+=s
+    printf '%s %s' "${1%?}" "$unit"
+}
+
+show_window() {
+    if [[ $window =~ ^0+[dhms]?$ ]]; then
+        say "This server erases at once (HABEAS_CANCEL_WINDOW=$window): nothing can be cancelled."
+    else
+        cat <<END
+The erasure stays PENDING for $(in_words "$window"), in which nobody may use her data and the request can still be cancelled
+(the same call with -X DELETE). A server started with HABEAS_CANCEL_WINDOW=0 erases at once.
+END
+    fi
+}
+
+# On the start that made the account the person is ann; on later ones she may be erased, so it is another.
 show_calls() {
-    local key=${api_key:-\$API_KEY}
+    local key=${api_key:-\$API_KEY} person=ann
+    [ -n "$api_key" ] || person=${request#erase-}
     cat <<END
 
 Send an event:
   curl -sS -X POST "$url/v1/accounts/$license/events" \\
     -H "Authorization: Bearer $key" -H "Content-Type: application/json" \\
-    -d '{"userId":"ann","eventName":"Added to Cart","eventData":{"Product":"Shoes","Price":39.80}}'
+    -d '{"userId":"$person","eventName":"Added to Cart","eventData":{"Product":"Shoes","Price":39.80}}'
 
 Read the person and what she did:
-  curl -sS -H "Authorization: Bearer $key" "$url/api/users/ann"
-  curl -sS -H "Authorization: Bearer $key" "$url/api/users/ann/events"
+  curl -sS -H "Authorization: Bearer $key" "$url/api/users/$person"
+  curl -sS -H "Authorization: Bearer $key" "$url/api/users/$person/events"
 
 Erase her:
   curl -sS -X POST "$url/v1/accounts/$license/opengdpr_requests" \\
     -H "Authorization: Bearer $key" -H "Content-Type: application/json" \\
-    -d '{"subject_request_id":"erase-ann-1","subject_request_type":"erasure","subject_identities":[{"identity_type":"cuid","identity_value":"ann"}]}'
-  curl -sS -H "Authorization: Bearer $key" "$url/v1/accounts/$license/opengdpr_requests/erase-ann-1"
-The erasure stays PENDING for 7 days, in which nobody may use her data and the request can still be cancelled
-(the same call with -X DELETE). A server started with "--cancel-window 0" erases at once.
+    -d '{"subject_request_id":"$request","subject_request_type":"erasure","subject_identities":[{"identity_type":"cuid","identity_value":"$person"}]}'
+  curl -sS -H "Authorization: Bearer $key" "$url/v1/accounts/$license/opengdpr_requests/$request"
 END
+    show_window
 }
 
 show_places() {
-    local places
-    places=$(printf '%q %q %q %q %q' "$data" "$master_key" "$data.log" "$here/build" "$logs")
+    local places key=$master_key
+    places=$(printf '%q' "$data")
+    if [ -n "${HABEAS_MASTER_KEY_HEX:-}" ]; then
+        key="the one in HABEAS_MASTER_KEY_HEX (no file of it was made here)"
+    else
+        places+=" $(printf '%q' "$master_key")"
+    fi
+    places+=$(printf ' %q' "$data.log" "$here/build" "$logs")
     [ ! -d "$here/node_modules" ] || places+=" $(printf '%q' "$here/node_modules")"
     cat <<END
 
 Data:       $data
 Log:        $data.log
-Master key: $master_key
+Master key: $key
   Keep a copy of the master key safe, and apart from the data: whoever has both can read everything,
   and without the key nobody can, ever.
 Remove everything (the server must be stopped):
@@ -345,22 +404,44 @@ END
     [ ! -s "$logs/installed-packages" ] ||
         say "  apt-get purge --autoremove $(sort -u "$logs/installed-packages" | tr '\n' ' ')"
     say "  rm -rf $places"
+    # npm's own store may serve others of this user, so it is named apart.
+    [ ! -d "$here/node_modules" ] || [ ! -d ~/.npm ] ||
+        say "  rm -rf ~/.npm      # what npm fetched for the sample: only if nothing else of yours uses npm"
     say ""
+    warn_beyond_loopback
     say "Habeas serves on $url. Ctrl-C stops it."
+}
+
+warn_beyond_loopback() {
+    case $address in
+    127.* | '[::1]:'*) return 0 ;;
+    esac
+    cat >&2 <<END
+WARNING: the server listens on $address, so beyond this machine, without TLS: whoever is on the way can read
+along, keys included. Put a TLS proxy in front (doc/operating.md), or leave out --listen and HABEAS_LISTEN.
+
+END
+}
+
+# An interrupt waits these milliseconds out: a key that was made and not yet noted would stay.
+make_sample_key() {
+    local answer
+    trap '' INT TERM HUP
+    answer=$("$program" key add --data "$data" --license "$license" --scopes ingest,read) || answer=
+    sample_key=$(sed -n 's/.*"number":\([0-9]*\).*/\1/p' <<<"$answer")
+    key=$(json_member key <<<"$answer")
+    trap stop INT TERM HUP
+    [ -n "$key" ] || stop_because "there is no key to load the sample with"
 }
 
 # With the key made just now, or with one that is revoked as soon as the sample is in.
 load_sample() {
-    local key=$api_key number='' answer status=0
+    local key=$api_key status=0
     [ "$sample" = yes ] || return 0
-    if [ -z "$key" ]; then
-        answer=$("$program" key add --data "$data" --license "$license")
-        key=$(json_member key <<<"$answer")
-        number=$(sed -n 's/.*"number":\([0-9]*\).*/\1/p' <<<"$answer")
-    fi
+    [ -n "$key" ] || make_sample_key
     say ""
     "$here/tools/node" "$here/sample/load.mjs" --url "$url" --license "$license" --key "$key" || status=$?
-    [ -z "$number" ] || "$program" key revoke --data "$data" --license "$license" "$number" >/dev/null
+    drop_sample_key
     [ "$status" -eq 0 ] || stop_because "the sample was not loaded; run this again, it goes on where it was"
 }
 

@@ -15,7 +15,7 @@ prepare() {
     chmod 755 "$scratch"
     mkdir -p "$tree" "$essential" "$scratch/fake"
     cp -r "$top/start.sh" "$top/tools" "$tree"
-    for name in apt-get awk bash cat cut df dirname dpkg-query env find getent grep head id mkdir mktemp readlink realpath rm sed \
+    for name in apt-get awk bash cat cut date df dirname dpkg-query env find getent grep head id mkdir mktemp readlink realpath rm sed \
         sleep sort tail touch tr wc; do
         ln -s "$(command -v "$name")" "$essential/$name"
     done
@@ -84,4 +84,5 @@ check 'everything at once: refused' refused nobody 'no-packages little-disk' --l
 check 'everything at once: all of it is said' says "$said" 'neither root' 'too little disk' 'does not answer' 'is taken by'
 
 check 'an unknown option is a usage error' test "$("$top/start.sh" --nonsense >/dev/null 2>&1; echo $?)" -eq 2
+check 'and names the word that was wrong' says <("$top/start.sh" --nonsense 2>&1) 'unknown option: --nonsense'
 check 'help names the options' says <("$top/start.sh" --help) '--data DIR' '--listen HOST:PORT' '--sample'
