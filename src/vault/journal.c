@@ -1,5 +1,4 @@
-/* The journal as a whole: what is opened, refused, rolled back and removed at start; its end, its counts and the answers
- * that were kept in it. */
+/* The journal as a whole: what is opened, refused, rolled back and removed at start; its end and its counts. */
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -307,7 +306,7 @@ void journal_close(struct journal *journal)
     free(journal);
 }
 
-/* ---- counts and answers ---- */
+/* ---- counts ---- */
 
 static void count_pair(const struct pair *pair, struct journal_counts *out)
 {
@@ -332,52 +331,4 @@ void journal_counts(struct journal *journal, struct journal_counts *out)
     int64_t oldest_ms = journal->oldest_message_ms;
     out->message_ids = journal->message_count;
     out->message_reach_ms = oldest_ms == WHEN_NONE ? 0 : when_now(journal->clock) - oldest_ms;
-}
-
-struct answers {
-    journal_answer *each;
-    void *arg;
-};
-
-static bool take_answer(void *arg, const struct row *row, struct error *error)
-{
-    const struct answers *answers = arg;
-    unsigned char mark[16];
-
-    return row_blob(row, 1, mark, sizeof(mark), error) &&
-           answers->each(answers->arg, (uint32_t)row_integer(row, 0), mark, row_integer(row, 2), row_bytes(row, 3),
-                         error);
-}
-
-static bool answers_of(struct db *db, int64_t since_ms, struct answers *answers, struct error *error)
-{
-    return db_run(db, SQL("SELECT account, mark, at, sealed FROM answer WHERE at > $1 ORDER BY at"),
-                  DB_PARAMS(DB_INTEGER(since_ms)), take_answer, answers, error);
-}
-
-static bool answers_of_closed(struct journal *journal, int64_t since_ms, struct answers *answers, struct error *error)
-{
-    for (size_t i = 0; i < journal->closed_count; i++) {
-        const struct closed_volume *closed = journal->closed[i];
-        struct handle *handle =
-            reader_handle(journal->own, closed->number, closed->path, DB_IMMUTABLE, closed->change, error);
-
-        if (!handle || !answers_of(handle->db, since_ms, answers, error))
-            return false;
-    }
-    return true;
-}
-
-bool journal_answers(struct journal *journal, int64_t since_ms, journal_answer *each, void *arg, struct error *error)
-{
-    struct pair *const pairs[] = { journal->closing, journal->open };
-    struct answers answers = { each, arg };
-
-    if (!answers_of_closed(journal, since_ms, &answers, error))
-        return false;
-    for (size_t i = 0; i < COUNT_OF(pairs); i++)
-        for (size_t file = 0; pairs[i] && file < 2; file++)
-            if (!answers_of(pairs[i]->volumes[file].db, since_ms, &answers, error))
-                return false;
-    return true;
 }

@@ -59,6 +59,8 @@ void journal_cut_messages(struct journal *journal, uint64_t mark);
 bool journal_turn(struct journal *journal, struct error *error);
 /* Begins a new pair when the open one is full or its UTC day is over (and it has rows); true when the janitor has work. */
 bool journal_rotate(struct journal *journal, int64_t now_ms, struct error *error);
+/* Forgets some kept answers of closed volumes whose time is over. */
+bool journal_forget_answers(struct journal *journal, int64_t now_ms, struct error *error);
 /* Puts the volume that the janitor built in the place of its pair. The pair's files are removed by the janitor's next
  * journal_build (rotate says that it has work). ERROR_BUSY: somebody is at a file that goes, again soon. */
 bool journal_swap(struct journal *journal, struct error *error);

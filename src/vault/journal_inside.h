@@ -39,8 +39,9 @@ struct closed_volume {
     int64_t made_ms;
     _Atomic int64_t rows;
     struct hold rest;
-    int64_t change; /* guarded by `rest`, as is: */
-    bool unsound;   /* a removal broke off and could not be undone yet: nobody may read */
+    int64_t change;           /* guarded by `rest`, as is: */
+    bool unsound;             /* a removal broke off and could not be undone yet: nobody may read */
+    int64_t answers_until_ms; /* the writer's: when answers in it are to be looked for; INT64_MAX: there are none */
 };
 
 enum build_state { BUILD_NONE, BUILD_RUNS, BUILD_READY };
@@ -171,6 +172,10 @@ void reader_forget(struct journal_reader *reader, int64_t number);
 void readers_forget(struct journal *journal, int64_t number);
 
 /* journal_remove.c */
+/* With `rest` alone, behind a change of the file that was done or undone: readers open it anew. Returns `done`. */
+bool closed_change(struct closed_volume *closed, bool done);
+/* Writes its row of the catalogue. */
+bool closed_catalogue(struct journal *journal, struct closed_volume *closed, struct error *error);
 /* Removes the subject's rows, at most `max`, from a file of closed rows in one transaction. `keeper` keeps the ids of their
  * messages first; NULL: they are kept already. */
 bool closed_remove(struct journal *keeper, const char *path, struct index_subject who, int64_t max, int64_t *removed,

@@ -326,18 +326,21 @@ static bool list_change(struct journal *journal, void *arg, struct error *error)
     return catalogue_put(profiles_db(journal->profiles), &entry, error);
 }
 
-/* With `rest` alone. A transaction that broke off is rolled back by opening the file anew: readers, who look past the
- * journal, must not see it half done. */
-static bool change_closed(struct removal *removal, struct closed_volume *closed, int64_t *removed, struct error *error)
+bool closed_catalogue(struct journal *journal, struct closed_volume *closed, struct error *error)
+{
+    return journal_catalogue(journal, list_change, closed, error);
+}
+
+/* A transaction that broke off is rolled back by opening the file anew: readers, who look past the journal, must not see it
+ * half done. */
+bool closed_change(struct closed_volume *closed, bool done)
 {
     struct volume_header header;
     struct error ignored = { 0 };
-    bool ok = closed_remove(removal->journal, closed->path, removal->who, removal->budget, removed, error);
 
     closed->change++;
-    closed->unsound = !ok && !closed_settle(closed->path, &header, &ignored);
-    closed->rows -= *removed;
-    return ok;
+    closed->unsound = !done && !closed_settle(closed->path, &header, &ignored);
+    return done;
 }
 
 static bool remove_from_closed(struct removal *removal, struct closed_volume *closed, struct error *error)
@@ -353,14 +356,16 @@ static bool remove_from_closed(struct removal *removal, struct closed_volume *cl
         removal->left = true;
         return true;
     }
-    bool ok = change_closed(removal, closed, &removed, error);
+    bool ok = closed_change(
+        closed, closed_remove(removal->journal, closed->path, removal->who, removal->budget, &removed, error));
+    closed->rows -= removed;
     hold_release(&closed->rest);
     if (!ok)
         return false;
     removal->left = removal->left || removed == removal->budget;
     removal->budget -= removed;
     removal->removed += removed;
-    return journal_catalogue(removal->journal, list_change, closed, error);
+    return closed_catalogue(removal->journal, closed, error);
 }
 
 /* ---- all of it ---- */

@@ -333,6 +333,9 @@ static void keep_journal(struct engine *engine)
     error = (struct error){ 0 };
     if (!journal_swap(engine->journal, &error) && error.code != ERROR_BUSY)
         doubt_catalogue(engine, "closing volumes", &error);
+    error = (struct error){ 0 };
+    if (!journal_forget_answers(engine->journal, when_now(engine->options.clock), &error))
+        doubt_catalogue(engine, "kept answers", &error);
 }
 
 /* A failed group leaves handles to be opened anew, and perhaps new people in the ledger without a record in profiles.db.

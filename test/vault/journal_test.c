@@ -452,6 +452,16 @@ static void answers_stand_with_their_effect_and_live_four_hours(void **state)
     heard.count = 0;
     must(journal_answers(world.journal, now - 1, hear, &heard, &error), &error);
     assert_int_equal(heard.count, 1);
+    /* In a closed volume they are forgotten when the last of them is over, and what else is there stays. */
+    for (int hours = 0; hours <= 2; hours++) {
+        for (int i = 0; i < 3; i++)
+            must(journal_forget_answers(world.journal, now + hours * WHEN_HOUR, &error), &error);
+        heard.count = 0;
+        must(journal_answers(world.journal, 0, hear, &heard, &error), &error);
+        assert_int_equal(heard.count, hours < 1 ? 2 : 1);
+        world_reopen(&world);
+    }
+    assert_true(world_reads_back(&world, 1, (uint32_t[]){ 1 }, 1, 10, false));
     world_remove(&world);
 }
 
