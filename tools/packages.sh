@@ -3,7 +3,7 @@
 
 # To build and run the program, and to make the calls that start.sh prints.
 build_packages=(gcc g++ libc6-dev meson ninja-build pkgconf libmicrohttpd-dev libsqlite3-dev libsodium-dev libsimdjson-dev
-    libcurl4-openssl-dev zlib1g-dev ca-certificates curl)
+    libcurl4-openssl-dev libcsv-dev zlib1g-dev ca-certificates curl)
 # To run every test as well.
 # shellcheck disable=SC2034 # used by test.sh
 test_packages=(make clang clang-format shellcheck libcmocka-dev libjansson-dev nginx-light openssl systemd procps strace

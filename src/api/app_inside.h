@@ -22,6 +22,10 @@ struct app {
 /* The call's body as a JSON object in its arena; otherwise answers with the error. */
 const struct json *call_object(struct call *call, struct json_parser *parser, struct error *error);
 
+/* Members of an answer: `rejected` and `ignored`, as far as the caller's scopes let them be told, and to the operator of
+ * this machine, who imports, what became of the rest; each absent when there is nothing to tell. */
+struct json_out;
+void ingest_write_details(const struct ingest *ingest, unsigned scopes, struct json_out *out);
 /* Counts what was taken and what was refused. */
 void ingest_tally(const struct ingest *ingest, struct engine *engine);
 

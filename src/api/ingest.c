@@ -78,6 +78,40 @@ static void write_rejected(const struct ingest *ingest, struct json_out *out)
     json_close_array(out);
 }
 
+static void write_for_operator(const struct ingest *ingest, struct json_out *out)
+{
+    const struct {
+        struct str name;
+        uint32_t count;
+    } rows[] = {
+        { STR("repeated"), ingest_repeated(ingest) },           { STR("suppressed"), ingest_dropped(ingest, true) },
+        { STR("dropped"), ingest_dropped(ingest, false) },      { STR("optInsNotApplied"), ingest->unapplied[true] },
+        { STR("optOutsNotApplied"), ingest->unapplied[false] },
+    };
+    bool is_open = false;
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (rows[i].count == 0)
+            continue;
+        if (!is_open) {
+            json_name(out, STR("operator"));
+            json_open_object(out);
+        }
+        is_open = true;
+        json_put_i64(out, rows[i].name, rows[i].count);
+    }
+    if (is_open)
+        json_close_object(out);
+}
+
+void ingest_write_details(const struct ingest *ingest, unsigned scopes, struct json_out *out)
+{
+    write_rejected(ingest, out);
+    write_ignored(ingest, scopes, out);
+    if (scopes & SCOPE_OPERATOR)
+        write_for_operator(ingest, out);
+}
+
 static int write_answer(const struct ingest *ingest, unsigned scopes, struct buf *body)
 {
     bool all_refused = ingest->count > 0 && ingest_refused(ingest) == ingest->count;
@@ -89,8 +123,7 @@ static int write_answer(const struct ingest *ingest, unsigned scopes, struct buf
     if (all_refused)
         json_put_string(&out, STR("message"), STR("Error: no item was accepted"));
     json_put_string(&out, STR("status"), all_refused ? STR("error") : STR("queued"));
-    write_rejected(ingest, &out);
-    write_ignored(ingest, scopes, &out);
+    ingest_write_details(ingest, scopes, &out);
     json_close_object(&out);
     json_close_object(&out);
     return all_refused ? 400 : 201;
@@ -104,17 +137,19 @@ static bool tells_held(const struct ingest *ingest)
     return false;
 }
 
-/* On the writer's thread, in the file of the effect: what a repeated call will be told. */
+/* On the writer's thread, in the file of the effect: what a repeated call will be told, whoever repeats it: so nothing
+ * that only the operator may know. */
 static bool keep_answer(struct ingest *ingest, const struct account *account, struct error *error)
 {
     struct ingest_call *state = (struct ingest_call *)ingest;
+    unsigned scopes = ingest->origin.scopes & ~(unsigned)SCOPE_OPERATOR;
     struct buf body;
 
     buf_init(&body, ANSWER_BODY_MAX);
-    state->kept.status = write_answer(ingest, ingest->origin.scopes, &body);
+    state->kept.status = write_answer(ingest, scopes, &body);
     if (tells_held(ingest)) {
         size_t whole = body.len;
-        (void)write_answer(ingest, ingest->origin.scopes & ~(unsigned)SCOPE_READ, &body);
+        (void)write_answer(ingest, scopes & ~(unsigned)SCOPE_READ, &body);
         state->kept.open_len = (uint32_t)(body.len - whole);
     }
     state->kept.body = arena_copy(ingest->arena, buf_str(&body));

@@ -1,5 +1,6 @@
 /* Segment's routes, as its clients call them: /v1/batch and the like, one message each in words or by its first letter, and
- * what a browser asks for at its start. A message refused inside a batch is counted and not told, as by Segment itself. */
+ * what a browser asks for at its start. A message refused inside a batch is counted and not told, as by Segment itself; but
+ * to the operator of this machine, who imports. */
 #include "intake/segment.h"
 #include "api/app_inside.h"
 #include "base/json_write.h"
@@ -11,9 +12,15 @@ struct segment_state {
 
 static void answer(const struct segment_state *state, struct http_reply *reply)
 {
+    struct json_out out = json_out(&reply->body);
+
     ingest_remember(&state->ingest);
     ingest_tally(&state->ingest, state->call->engine);
-    buf_add(&reply->body, STR("{\"success\":true}"));
+    json_open_object(&out);
+    json_put_bool(&out, STR("success"), true);
+    if (state->call->scopes & SCOPE_OPERATOR)
+        ingest_write_details(&state->ingest, state->call->scopes, &out);
+    json_close_object(&out);
 }
 
 /* What is too large is refused as what is wrong: clients take both for "do not send that again". */

@@ -170,6 +170,20 @@ static bool prepare_user(struct ingest *ingest, struct account *account, struct 
     return true;
 }
 
+/* A suppression drops whatever the time says; a late mark only what is dated before it. */
+static bool is_dropped(const struct ingest *ingest, const struct account *account, const struct item *item,
+                       struct proposal *proposal)
+{
+    int64_t now_ms = ingest->origin.received_ms;
+
+    if (proposal->is_suppressed)
+        return true;
+    if (marks_judge(account, &proposal->print, item->occurred_ms, now_ms) != MARK_DROP)
+        return false;
+    proposal->is_suppressed = marks_judge(account, &proposal->print, WHEN_NONE, now_ms) == MARK_DROP;
+    return true;
+}
+
 /* Whoever asked not to be recorded is not recorded under a second id either. */
 static bool is_beside_suppressed(const struct ingest *ingest, const struct account *account, struct seat *seat,
                                  const struct item *item)
@@ -194,9 +208,9 @@ static bool prepare_item(struct ingest *ingest, struct account *account, struct 
     }
     proposal->message = item->kind == ITEM_EVENT ? ingest_message_hash(account, item->message_id) : 0;
     proposal->print = seat_fingerprint(seat, account, item->id_kind, item->id);
-    bool drops = is_beside_suppressed(ingest, account, seat, item) ||
-                 ingest_joins_suppressed(ingest, account, seat, item) ||
-                 marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP;
+    proposal->is_suppressed =
+        is_beside_suppressed(ingest, account, seat, item) || ingest_joins_suppressed(ingest, account, seat, item);
+    bool drops = is_dropped(ingest, account, item, proposal);
     return item->kind == ITEM_EVENT ? prepare_event(ingest, account, seat, i, drops, error)
                                     : prepare_user(ingest, account, seat, i, drops);
 }
@@ -233,6 +247,15 @@ uint32_t ingest_count(const struct ingest *ingest, enum item_kind kind, bool ref
 uint32_t ingest_refused(const struct ingest *ingest)
 {
     return ingest_count(ingest, ITEM_USER, true) + ingest_count(ingest, ITEM_EVENT, true);
+}
+
+uint32_t ingest_dropped(const struct ingest *ingest, bool suppressed)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < ingest->count; i++)
+        count += ingest->proposals[i].state == PROPOSAL_DROPPED && ingest->proposals[i].is_suppressed == suppressed;
+    return count;
 }
 
 uint32_t ingest_repeated(const struct ingest *ingest)

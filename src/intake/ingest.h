@@ -23,10 +23,11 @@ struct proposal {
     enum proposal_state state;
     struct fingerprint print;
     uint32_t ordinal, generation;
-    uint64_t message; /* of an event: keyed hash of its id; 0: none */
-    bool is_erased;   /* dropped with its person, erased since it arrived: that it was here is known all the same */
-    bool tells;       /* what it tells about the person beside was written */
-    uint32_t joined;  /* the subject of the id that the item joins, where its record may be missing; else 0 */
+    uint64_t message;   /* of an event: keyed hash of its id; 0: none */
+    bool is_erased;     /* dropped with its person, erased since it arrived: that it was here is known all the same */
+    bool is_suppressed; /* dropped because the person asked for it, not for its time or a restriction */
+    bool tells;         /* what it tells about the person beside was written */
+    uint32_t joined;    /* the subject of the id that the item joins, where its record may be missing; else 0 */
     struct event_row row;
 };
 
@@ -48,6 +49,7 @@ struct ingest {
     struct proposal *proposals;
     uint32_t count;
     struct ignored_list ignored;
+    uint32_t unapplied[2];     /* opt-outs, opt-ins that were kept as said and do not count */
     struct seen *seen;         /* what of devices and consent is recorded already; NULL: nothing is known to be */
     const struct item *teller; /* while preparing: the last item that told something about its person beside */
     bool is_joining;  /* an item changes whom an id means: those behind it are looked up by the writer, in order */
@@ -73,5 +75,7 @@ void ingest_remember(const struct ingest *ingest);
 uint32_t ingest_count(const struct ingest *ingest, enum item_kind kind, bool refused);
 uint32_t ingest_refused(const struct ingest *ingest);
 uint32_t ingest_repeated(const struct ingest *ingest);
+/* Accepted and not recorded: because of a suppression, or of anything else. */
+uint32_t ingest_dropped(const struct ingest *ingest, bool suppressed);
 
 #endif

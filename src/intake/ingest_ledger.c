@@ -105,6 +105,7 @@ static bool say(struct turn *turn, struct ingest *ingest, struct account *accoun
 
     if (!preference_say(turn->ledger, turn->seat, account, ordinal, &preference, error))
         return false;
+    ingest->unapplied[opt_in->opted_in] += !preference.applied;
     return preference.applied ||
            ignored_add(&ingest->ignored, ingest->arena, item->index, true,
                        str_of(channel_table[opt_in->channel].rest_field), "not applied: the person has opted out") ||
@@ -116,8 +117,10 @@ static bool say_all(struct turn *turn, struct ingest *ingest, struct account *ac
                     uint32_t ordinal, bool is_denied, struct error *error)
 {
     for (uint32_t i = 0; i < item->opt_in_count; i++) {
-        if (is_denied && item->opt_ins[i].opted_in)
+        if (is_denied && item->opt_ins[i].opted_in) {
+            ingest->unapplied[true]++;
             continue;
+        }
         if (!say(turn, ingest, account, item, ordinal, &item->opt_ins[i], error))
             return false;
     }
@@ -190,6 +193,20 @@ static bool find_person(struct turn *turn, struct ingest *ingest, struct account
                                                  item->occurred_ms, ingest->origin.received_ms, verdict, error));
 }
 
+/* Marked since it arrived: by a suppression, which is told from a late mark by not asking for the time. */
+static bool drop_marked(struct turn *turn, struct ingest *ingest, struct account *account, const struct item *item,
+                        struct proposal *proposal, struct error *error)
+{
+    enum mark_verdict verdict;
+
+    proposal->state = PROPOSAL_DROPPED;
+    if (!marks_judge_now(turn->ledger, account, item->id_kind, &proposal->print, WHEN_NONE, ingest->origin.received_ms,
+                         &verdict, error))
+        return false;
+    proposal->is_suppressed = verdict == MARK_DROP;
+    return true;
+}
+
 static bool enter_item(struct turn *turn, struct ingest *ingest, struct account *account, uint32_t i,
                        struct error *error)
 {
@@ -206,7 +223,7 @@ static bool enter_item(struct turn *turn, struct ingest *ingest, struct account 
     if (!find_person(turn, ingest, account, item, proposal, &verdict, error))
         return false;
     if (verdict == MARK_DROP)
-        proposal->state = PROPOSAL_DROPPED;
+        return drop_marked(turn, ingest, account, item, proposal, error);
     if (proposal->state == PROPOSAL_DROPPED)
         return true;
     if (proposal->ordinal && !rights_denied(turn->ledger, account, proposal->ordinal, &denied, error))
@@ -236,6 +253,7 @@ bool ingest_in_ledger(struct turn *turn, struct command *command, struct error *
     if (!ingest->source && !ledger_source(turn->ledger, account->number, ingest->origin.credential,
                                           ingest->origin.route, &ingest->source, error))
         return false;
+    memset(ingest->unapplied, 0, sizeof ingest->unapplied); /* of a group that was undone */
     for (uint32_t i = 0; i < ingest->count; i++) {
         struct error why = { 0 };
         if (ingest->proposals[i].state != PROPOSAL_OPEN || enter_item(turn, ingest, account, i, &why))

@@ -87,8 +87,11 @@ static bool read_time(const struct message *message, const struct json *value, i
     return text.at && when_read(text, out);
 }
 
+/* Ours, beside `batch`: timestamps count as they stand. */
+#define EXACT_TIMES STR("exactTimes")
+
 /* The sender's clock may be wrong, but what it says of two of its own moments is right: how long before the sending it was.
- * Without both there is no telling, and the receipt counts. */
+ * Without both there is no telling, and the receipt counts. An archive's times are not corrected again. */
 static void take_time(struct message *message)
 {
     const struct surroundings *around = message->around;
@@ -96,6 +99,10 @@ static void take_time(struct message *message)
 
     if (!read_time(message, message->timestamp, &at) && !read_time(message, message->original_timestamp, &at))
         return;
+    if (around->exact_times) {
+        message->item->occurred_ms = at > latest ? latest : at;
+        return;
+    }
     if (!read_time(message, message->sent_at, &sent) && !read_time(message, around->sent_at, &sent))
         return;
     at = around->received_ms - (sent - at);
@@ -320,8 +327,8 @@ static bool translate(const struct surroundings *around, const struct json *obje
 /* A message of a batch is parked as a batch of one. */
 static bool make_park_head(struct surroundings *around)
 {
-    const struct str names[] = { STR("sentAt"), STR("context") };
-    const struct json *values[] = { around->sent_at, around->context };
+    const struct str names[] = { STR("sentAt"), STR("context"), EXACT_TIMES };
+    const struct json *values[] = { around->sent_at, around->context, around->exact_times };
     size_t len_max = 64;
     struct buf buf;
     struct json_out out;
@@ -359,6 +366,8 @@ static const struct json *list_of(const struct json *body, struct surroundings *
         (void)error_set(error, ERROR_INVALID, "context: must not be larger than 32 KB");
     if (error->code != ERROR_NONE)
         return NULL;
+    const struct json *exact = json_member(body, EXACT_TIMES);
+    around->exact_times = exact && exact->kind == JSON_TRUE ? exact : NULL;
     around->sent_at = json_member(body, STR("sentAt"));
     around->context = context && context->kind == JSON_OBJECT ? context : NULL;
     return list;

@@ -7,6 +7,7 @@
 /* What stands around the messages of a batch. */
 struct surroundings {
     const struct json *sent_at, *context; /* NULL: none */
+    const struct json *exact_times;       /* true, where times count as they stand; else NULL */
     struct str park_head, park_tail;
     int64_t received_ms;
     struct arena *arena;

@@ -63,6 +63,18 @@ static const struct setting attribute_rows[] = {
     { .kind = SETTING_END },
 };
 
+static const struct setting import_rows[] = {
+    { DATA },
+    { LICENSE },
+    { OPTION(format, SETTING_TEXT), .fallback = "auto", .value_name = "FORMAT",
+      .help = "csv, webengage or segment; auto looks at each file and line" },
+    { OPTION(types, SETTING_TEXT), .value_name = "LIST",
+      .help = "Columns that are no text, as Visits=number,Member=boolean" },
+    { OPTION(no_resume, SETTING_FLAG), .help = "Keep no file beside the input that tells how far it came" },
+    { MASTER_KEY },
+    { .kind = SETTING_END },
+};
+
 static const struct setting erase_rows[] = {
     { DATA },
     { LICENSE },
@@ -137,6 +149,12 @@ const struct tool_command tool_commands[] = {
       .purpose = PURPOSE_NONE, .rows = account_rows, .check = key_revoke_check, .run = key_revoke },
     { "key", "list", .summary = "List the keys of an account, without their texts", .purpose = PURPOSE_NONE,
       .rows = list_rows, .run = key_list },
+    { "import", NULL, "FILE...", 1, TOOL_WORDS_MAX, .summary = "Take in users and events from files",
+      .purpose = PURPOSE_COLLECT, .rows = import_rows, .check = import_check, .run = import_run,
+      .detail =
+          "A FILE holds one JSON object a line, as for WebEngage's or Segment's API, or users as CSV with a line of\n"
+          "column names; - is standard input. Refused lines are listed with the reason, and the status is then 1.\n"
+          "What broke off goes on where it was when the same command is run again." },
     { "request", "erase", .summary = "Erase a person", .purpose = PURPOSE_ANSWER, .rows = erase_rows,
       .check = request_check, .run = request_erase, .detail = STDIN_DETAIL },
     { "request", "restrict", .summary = "Restrict the processing of a person's data", .purpose = PURPOSE_ANSWER,

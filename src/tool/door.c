@@ -99,23 +99,39 @@ bool door_not_understood(struct error *error)
     return error_set(error, ERROR_INTERNAL, "the answer was not understood: is the server of another version?");
 }
 
-/* Turns an answer into its document; a refusal into the error. */
-static bool read_answer(int status, const struct buf *body, struct arena *arena, const struct json **out,
-                        struct error *error)
+/* NULL: it is no document, or there is no room. */
+static const struct json *document_of(const struct buf *body, struct arena *arena)
 {
     struct str text = body->len > 0 ? buf_str(body) : STR("null"); /* 204 has no body */
     struct json_parser *parser = json_parser_new();
     char *copy = arena_bytes(arena, text.len + JSON_PADDING);
+    const struct json *document = NULL;
     struct error unread = { 0 };
-    struct str message = { NULL, 0 };
 
-    *out = NULL;
     if (parser && copy) {
         memcpy(copy, text.at, text.len);
         memset(copy + text.len, 0, JSON_PADDING);
-        *out = json_read(parser, arena, (struct str){ copy, text.len }, &unread);
+        document = json_read(parser, arena, (struct str){ copy, text.len }, &unread);
     }
     json_parser_free(parser);
+    return document;
+}
+
+struct str door_message(const struct json *document, struct arena *arena)
+{
+    struct str message = message_of(document, arena), error_word = STR("Error: ");
+
+    return str_starts(message, error_word) ? (struct str){ message.at + error_word.len, message.len - error_word.len }
+                                           : message;
+}
+
+/* Turns an answer into its document; a refusal into the error. */
+static bool read_answer(int status, const struct buf *body, struct arena *arena, const struct json **out,
+                        struct error *error)
+{
+    struct str message = { NULL, 0 };
+
+    *out = document_of(body, arena);
     if (is_good(status) && *out)
         return true;
     if (*out)
@@ -123,6 +139,19 @@ static bool read_answer(int status, const struct buf *body, struct arena *arena,
     if (message.len == 0)
         return error_set(error, ERROR_INTERNAL, "the answer was not understood (status %d): look at the log", status);
     return error_set(error, ERROR_INVALID, "%.*s", STR_ARG(message));
+}
+
+bool door_answer(struct door *door, enum http_method method, struct str target, struct str body, struct arena *arena,
+                 int *status, const struct json **out, struct error *error)
+{
+    struct buf answer;
+
+    buf_init(&answer, ANSWER_MAX_BYTES);
+    bool ok = door_call(door, method, target, body, status, &answer, error);
+    if (ok)
+        *out = document_of(&answer, arena);
+    buf_clear(&answer);
+    return ok && (*out || door_not_understood(error));
 }
 
 bool door_ask(struct door *door, enum http_method method, struct str target, struct str body, struct arena *arena,

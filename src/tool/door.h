@@ -21,6 +21,11 @@ bool door_call(struct door *door, enum http_method method, struct str target, st
 /* One GET whose answer, when it is a good one, goes to `stream` as it comes; a refusal becomes the error. */
 bool door_stream(struct door *door, struct str target, FILE *stream, struct error *error);
 
+/* One call whose answer is a JSON document in `arena`, whatever its status says. */
+bool door_answer(struct door *door, enum http_method method, struct str target, struct str body, struct arena *arena,
+                 int *status, const struct json **out, struct error *error);
+/* What a refusal says, without the word "Error" in front; empty when it says nothing. */
+struct str door_message(const struct json *document, struct arena *arena);
 /* One call whose answer is a JSON document in `arena`; a refusal becomes the error, in the server's words. */
 bool door_ask(struct door *door, enum http_method method, struct str target, struct str body, struct arena *arena,
               const struct json **out, struct error *error);

@@ -24,7 +24,8 @@ struct tool_options {
     const char *time_zone, *scopes, *of;
     const char *user_id, *anonymous_id, *request_id, *suppress, *told_at, *road;
     int64_t limit, before;
-    bool drop_opt_outs, json;
+    const char *format, *types;
+    bool drop_opt_outs, json, no_resume;
 };
 
 enum { TOOL_WORDS_MAX = 32 };

@@ -358,6 +358,36 @@ static void what_stands_around_a_batch_counts_for_each_message(void **state)
     translated_clear(&translated);
 }
 
+/* Also when it comes back out of parking. */
+static void an_archive_keeps_its_times(void **state)
+{
+    const char *body = "{\"sentAt\":\"2026-11-23T14:00:05Z\",\"exactTimes\":true,\"batch\":["
+                       "{\"type\":\"track\",\"userId\":\"a\",\"event\":\"E\",\"timestamp\":\"2026-11-23T11:59:55Z\"},"
+                       "{\"type\":\"track\",\"userId\":\"a\",\"event\":\"E\",\"timestamp\":\"2025-11-23T12:00:00Z\","
+                       "\"originalTimestamp\":\"2025-11-23T10:00:00Z\",\"sentAt\":\"2025-11-23T10:00:05Z\"},"
+                       "{\"type\":\"track\",\"userId\":\"a\",\"event\":\"E\",\"timestamp\":\"2036-11-23T12:00:00Z\"},"
+                       "{\"type\":\"track\",\"userId\":\"a\",\"event\":\"E\"}]}";
+    static const char *const gives[] = {
+        "cuid a event=E at=1795435195000",
+        "cuid a event=E at=1763899200000",
+        "cuid a event=E at=1795521600000",
+        "cuid a event=E",
+    };
+    struct translated translated;
+
+    (void)state;
+    translate_segment(&translated, TEST_LIMIT, SEGMENT_BATCH, str_of(body));
+    assert_true(translated.ok);
+    assert_int_equal(translated.count, COUNT_OF(gives));
+    for (uint32_t i = 0; i < COUNT_OF(gives); i++) {
+        struct outcome outcome = { SEGMENT_BATCH, body, gives[i] };
+        expect(body, shown_whole(&translated, i), gives[i]);
+        if (translated.items[i].refused.code == ERROR_NONE)
+            check_parked(&translated.items[i], &outcome);
+    }
+    translated_clear(&translated);
+}
+
 static const char *refusal_of(struct translated *translated, enum segment_type type, struct str body)
 {
     translate_segment(translated, TEST_LIMIT, type, body);
@@ -536,6 +566,7 @@ int main(void)
         cmocka_unit_test(devices_and_consent_are_found_in_the_context),
         cmocka_unit_test(the_time_is_corrected_by_the_senders_own_clock),
         cmocka_unit_test(what_stands_around_a_batch_counts_for_each_message),
+        cmocka_unit_test(an_archive_keeps_its_times),
         cmocka_unit_test(a_body_that_is_no_batch_is_refused_whole),
         cmocka_unit_test(a_name_that_stands_twice_refuses_its_message_alone),
         cmocka_unit_test(a_message_holds_32_kilobytes),

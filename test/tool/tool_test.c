@@ -55,14 +55,16 @@ static void every_command_has_help_options_and_a_purpose(void **state)
 {
     (void)state;
     for (const struct tool_command *row = tool_commands; row->name; row++) {
-        bool is_request = strcmp(row->name, "request") == 0;
+        bool is_request = strcmp(row->name, "request") == 0, is_import = strcmp(row->name, "import") == 0;
+        enum purpose purpose = is_request ? PURPOSE_ANSWER : is_import ? PURPOSE_COLLECT : PURPOSE_NONE;
         bool makes_no_sense = row->words_min > row->words_max || row->words_max > TOOL_WORDS_MAX ||
                               (row->words_max > 0) != (row->words != NULL);
 
         if (!row->run || !row->rows || !row->summary || strlen(row->summary) < 10 || makes_no_sense)
             fail_msg("row '%s %s'", row->name, row->sub ? row->sub : "");
-        /* Only the requests of a data subject touch a person's data: in answer to that person. */
-        if (row->purpose != (is_request ? PURPOSE_ANSWER : PURPOSE_NONE))
+        /* The requests of a data subject touch a person's data in answer to that person, an import collects it, and
+         * nothing else touches any. */
+        if (row->purpose != purpose)
             fail_msg("purpose of '%s %s'", row->name, row->sub ? row->sub : "");
     }
 }
