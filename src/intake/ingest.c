@@ -85,9 +85,12 @@ static void await_writer(struct ingest *ingest, unsigned phases)
     ingest->command.phases |= phases;
 }
 
-/* Behind an item that joins, an id may mean another than memory says: then the writer finds it. */
+/* Behind an item that joins, an id may mean another than memory says: then the writer finds it. What was parked is of whom
+ * the id meant on arrival. */
 static uint32_t find_now(const struct ingest *ingest, const struct account *account, const struct proposal *proposal)
 {
+    if (ingest->parked_for)
+        return ingest->parked_for;
     return ingest->is_joining ? 0 : account_find(account, &proposal->print);
 }
 
@@ -182,6 +185,15 @@ static bool is_beside_suppressed(const struct ingest *ingest, const struct accou
     return marks_judge(account, &print, WHEN_NONE, ingest->origin.received_ms) == MARK_DROP;
 }
 
+/* Late marks were asked when it arrived; what was parked has passed them, and one made since is another's. */
+static bool is_marked(const struct ingest *ingest, const struct account *account, const struct item *item,
+                      const struct proposal *proposal)
+{
+    int64_t occurred_ms = ingest->parked_for ? WHEN_NONE : item->occurred_ms;
+
+    return marks_judge(account, &proposal->print, occurred_ms, ingest->origin.received_ms) == MARK_DROP;
+}
+
 static bool prepare_item(struct ingest *ingest, struct account *account, struct seat *seat, uint32_t i,
                          struct error *error)
 {
@@ -195,8 +207,7 @@ static bool prepare_item(struct ingest *ingest, struct account *account, struct 
     proposal->message = item->kind == ITEM_EVENT ? ingest_message_hash(account, item->message_id) : 0;
     proposal->print = seat_fingerprint(seat, account, item->id_kind, item->id);
     bool drops = is_beside_suppressed(ingest, account, seat, item) ||
-                 ingest_joins_suppressed(ingest, account, seat, item) ||
-                 marks_judge(account, &proposal->print, item->occurred_ms, ingest->origin.received_ms) == MARK_DROP;
+                 ingest_joins_suppressed(ingest, account, seat, item) || is_marked(ingest, account, item, proposal);
     return item->kind == ITEM_EVENT ? prepare_event(ingest, account, seat, i, drops, error)
                                     : prepare_user(ingest, account, seat, i, drops);
 }

@@ -55,6 +55,7 @@ struct ingest {
     /* Of an item that was parked, for its row where no message id stands; else 0. It was accepted by the rights of its own
      * time, so it is stored whatever came later, but for another erasure. */
     uint64_t parked_mark;
+    uint32_t parked_for; /* whom it was parked for: the id may mean another by now; else 0 */
     /* For callers that repeat an x-request-id: written in the command's home, with its effect. */
     bool keeps_answer;
     unsigned char answer_mark[16];

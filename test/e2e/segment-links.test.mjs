@@ -195,6 +195,32 @@ test('parked identify and alias join when the erasure is off, and their events a
   }
 });
 
+test('what was parked is whose it was on arrival, though the id has gone on to somebody else', async (t) => {
+  const { client } = await start(t, WINDOW);
+  await identify(client, 'ann', 'tablet');
+  await accepted(client.gdpr('erasure', 'ann', { subject_request_id: 'r' }));
+  await track(client, tablet, 'ann Parked', { properties: { text: 'ann event' } });
+  await send(client, 'i', { ...tablet, traits: { seat: 'ann seat' } });
+  await identify(client, 'ben', 'tablet');
+  await track(client, tablet, 'ben Here');
+  await accepted(client.cancel('r'));
+  await assertApart(client, ['ann', 'ben'], ['ann Parked', 'ann event', 'ann seat', 'ben Here']);
+  assert.equal(await owner(client), 'ben');
+});
+
+test('a late mark of whoever had the id next takes nothing of what was parked before', async (t) => {
+  const { server, client } = await start(t, WINDOW);
+  await identify(client, 'ann', 'tablet');
+  await accepted(client.gdpr('erasure', 'ann', { subject_request_id: 'r' }));
+  const now = Date.now();
+  await track(client, tablet, 'ann Parked', { timestamp: iso(now - HOUR), sentAt: iso(now) });
+  await identify(client, 'ben', 'tablet');
+  await server.restart(AT_ONCE);
+  await accepted(client.gdpr('erasure', 'ben'));
+  await accepted(client.cancel('r'));
+  assert.deepEqual(await names(client, 'ann'), ['ann Parked']);
+});
+
 test('an event that comes again behind a link stands once, with whom it was first', async (t) => {
   const { client } = await start(t);
   const event = (n) => track(client, tablet, `ann ${n}`, { messageId: `m${n}` });
