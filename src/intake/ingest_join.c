@@ -90,7 +90,10 @@ static bool join_users(struct turn *turn, struct ingest *ingest, struct account 
 static bool join_anonymous(struct turn *turn, struct ingest *ingest, struct account *account,
                            const struct fingerprint *print, struct proposal *proposal, struct error *error)
 {
-    struct link_joining joining = { .user = proposal->ordinal, .print = *print, .source = ingest->source };
+    struct link_joining joining = { .user = proposal->ordinal,
+                                    .print = *print,
+                                    .source = ingest->source,
+                                    .said_ms = ingest->parked_for ? ingest->origin.received_ms : 0 };
 
     if (!link_join(turn->ledger, turn->seat, account, &joining, error))
         return false;

@@ -221,6 +221,22 @@ test('a late mark of whoever had the id next takes nothing of what was parked be
   assert.deepEqual(await names(client, 'ann'), ['ann Parked']);
 });
 
+test('a parked identify does not take an id that was given to somebody else meanwhile', async (t) => {
+  const { client } = await start(t, WINDOW);
+  await identify(client, 'ann', 'phone');
+  await accepted(client.gdpr('erasure', 'ann', { subject_request_id: 'r' }));
+  await identify(client, 'ann', 'tablet');
+  await new Promise((done) => setTimeout(done, 5));
+  await identify(client, 'ben', 'tablet');
+  await track(client, tablet, 'ben Here');
+  await accepted(client.cancel('r'));
+  await track(client, tablet, 'ben Still');
+  assert.equal(await owner(client), 'ben');
+  await assertApart(client, ['ann', 'ben'], ['ben Here', 'ben Still']);
+});
+
+// ---- sent again ----
+
 test('an event that comes again behind a link stands once, with whom it was first', async (t) => {
   const { client } = await start(t);
   const event = (n) => track(client, tablet, `ann ${n}`, { messageId: `m${n}` });
