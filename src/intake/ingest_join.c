@@ -52,6 +52,7 @@ void ingest_join_prepare(struct ingest *ingest, const struct account *account, s
     if (!joined || !proposal->ordinal ||
         account_person(account, joined) != account_person(account, proposal->ordinal)) {
         ingest->is_joining = true;
+        ingest->teller = NULL; /* what was told before was told of whom the id meant before */
         ingest->command.phases |= PHASE_LEDGER;
     } else if (account_subject(account, joined)->bare) {
         proposal->joined = joined;

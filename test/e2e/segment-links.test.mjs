@@ -88,6 +88,19 @@ test('a tablet that flips: each has their own, in single messages and in one bat
   }
 });
 
+test('what is told of a device and of consent is told of whom the id means by then, also within a batch', async (t) => {
+  const { client } = await start(t);
+  const context = { device: { id: 'd1' }, consent: { categoryPreferences: { Ads: true } } };
+  const batch = [];
+  for (const id of ['ann', 'ben'])
+    batch.push({ type: 'identify', userId: id, ...tablet }, { type: 'track', ...tablet, event: 'Seen', context });
+  await send(client, 'b', { batch });
+  for (const id of ['ann', 'ben']) {
+    const { user } = await exportOf(client, id);
+    assert.deepEqual([user.deviceIds, user.consent?.categoryPreferences], [['d1'], { Ads: true }], id);
+  }
+});
+
 test('linked identities: devices of all, the latest consent, and the other one beside it', async (t) => {
   const { client } = await start(t);
   const said = (ads, at) => ({ context: { device: { id: `d ${ads}` }, consent: { categoryPreferences: { Ads: ads } } }, timestamp: iso(at), sentAt: iso(Date.now()) });
