@@ -204,7 +204,7 @@ static bool prepare_item(struct ingest *ingest, struct account *account, struct 
         proposal->state = PROPOSAL_REFUSED;
         return true;
     }
-    proposal->message = item->kind == ITEM_EVENT ? ingest_message_hash(account, item->message_id) : 0;
+    proposal->message = ingest_message_hash(account, item->message_id);
     proposal->print = seat_fingerprint(seat, account, item->id_kind, item->id);
     bool drops = is_beside_suppressed(ingest, account, seat, item) ||
                  ingest_joins_suppressed(ingest, account, seat, item) || is_marked(ingest, account, item, proposal);
@@ -251,7 +251,7 @@ uint32_t ingest_repeated(const struct ingest *ingest)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < ingest->count; i++)
-        count += ingest->proposals[i].state == PROPOSAL_REPEATED;
+        count += ingest->items[i].kind == ITEM_EVENT && ingest->proposals[i].state == PROPOSAL_REPEATED;
     return count;
 }
 

@@ -23,7 +23,7 @@ struct proposal {
     enum proposal_state state;
     struct fingerprint print;
     uint32_t ordinal, generation;
-    uint64_t message; /* of an event: keyed hash of its id; 0: none */
+    uint64_t message; /* keyed hash of its id; 0: none */
     bool is_erased;   /* dropped with its person, erased since it arrived: that it was here is known all the same */
     bool tells;       /* what it tells about the person beside was written */
     uint32_t joined;  /* the subject of the id that the item joins, where its record may be missing; else 0 */
@@ -73,6 +73,6 @@ void ingest_remember(const struct ingest *ingest);
 /* How many items of a kind were refused or taken, once everything is done. */
 uint32_t ingest_count(const struct ingest *ingest, enum item_kind kind, bool refused);
 uint32_t ingest_refused(const struct ingest *ingest);
-uint32_t ingest_repeated(const struct ingest *ingest);
+uint32_t ingest_repeated(const struct ingest *ingest); /* of events */
 
 #endif

@@ -250,6 +250,38 @@ test('a parked identify does not take an id that was given to somebody else mean
 
 // ---- sent again ----
 
+test('a message that comes again joins nobody anew, overwrites nothing, and brings nobody back', async (t) => {
+  const { server, client } = await start(t, AT_ONCE);
+  const hers = { traits: { plan: 'silver' }, messageId: 'm1' };
+  await identify(client, 'ann', 'tablet', hers);
+  await identify(client, 'ben', 'tablet', { messageId: 'm2' });
+  await send(client, 'i', { userId: 'ann', traits: { plan: 'gold' }, messageId: 'm3' });
+  await track(client, { userId: 'old' }, 'old Here', { messageId: 'm4' });
+  const alias = { userId: 'ann', previousId: 'old', messageId: 'm5' };
+  await send(client, 'a', alias);
+  await accepted(client.unlink('ann', { userId: 'old' }));
+  const again = async () => {
+    await identify(client, 'ann', 'tablet', hers);
+    await send(client, 'b', { batch: [{ type: 'identify', userId: 'ann', ...tablet, ...hers }, { type: 'alias', ...alias }] });
+    await track(client, { userId: 'old' }, 'old Here', { messageId: 'm4' });
+  };
+  for (const moment of ['at once', 'after a restart']) {
+    if (moment !== 'at once') await server.restart();
+    await again();
+    await track(client, tablet, 'ben Here');
+    assert.equal(await owner(client), 'ben', moment);
+    const { attributes, aliases } = (await client.read('ann')).json();
+    assert.deepEqual([attributes.plan, aliases, await names(client, 'old')], ['gold', [], ['old Here']], moment);
+  }
+  await accepted(client.gdpr('erasure', 'ann'));
+  for (const moment of ['at once', 'after a restart']) {
+    if (moment !== 'at once') await server.restart();
+    await again();
+    assert.equal((await client.read('ann')).status, 404, moment);
+  }
+  assert.deepEqual(await names(client, 'ben'), ['ben Here', 'ben Here']);
+});
+
 test('an event that comes again behind a link stands once, with whom it was first', async (t) => {
   const { client } = await start(t);
   const event = (n) => track(client, tablet, `ann ${n}`, { messageId: `m${n}` });
