@@ -13,7 +13,8 @@
 /* ---- the hourly job: what is kept for a time only ---- */
 
 struct expiry {
-    struct command command;
+    struct command command; /* first: the writer hands it back */
+    bool more;
 };
 
 static bool expire_in_ledger(struct turn *turn, struct command *command, struct error *error)
@@ -27,9 +28,10 @@ static bool expire_in_ledger(struct turn *turn, struct command *command, struct 
 
 static bool expire_in_profiles(struct turn *turn, struct command *command, struct error *error)
 {
-    (void)command;
+    struct expiry *expiry = (struct expiry *)command;
+
     return profiles_expire_answers(turn->profiles, turn->now_ms - ANSWER_KEPT_MS, error) &&
-           profiles_expire_messages(turn->profiles, turn->now_ms, error);
+           profiles_expire_messages(turn->profiles, turn->now_ms, &expiry->more, error);
 }
 
 static const struct command_kind expiry_kind = {
@@ -44,14 +46,14 @@ static int64_t run_expiry(struct engine *engine, void *arg, int64_t now_ms)
 {
     static const struct command fresh = { .kind = &expiry_kind, .phases = PHASE_LEDGER | PHASE_PROFILES, .bytes = 1 };
     int64_t *next = arg;
-    struct command command = fresh;
+    struct expiry expiry = { fresh, false };
     struct error error = { 0 };
 
     if (now_ms < *next)
         return *next;
-    if (!engine_call(engine, &command, &error))
+    if (!engine_call(engine, &expiry.command, &error))
         log_line(LOG_ERROR, "expiry", "error=\"%s\"", error.text);
-    *next = now_ms + WHEN_HOUR;
+    *next = expiry.more && error.code == ERROR_NONE ? now_ms : now_ms + WHEN_HOUR;
     return *next;
 }
 

@@ -18,7 +18,7 @@
 
 /* The wall clock plus a shift that tests set; the only place that asks for the time of day. */
 struct when_clock {
-    int64_t shift_ms;
+    _Atomic int64_t shift_ms; /* tests move it while threads look */
 };
 int64_t when_now(const struct when_clock *clock);
 /* Monotonic microseconds, for durations only. */

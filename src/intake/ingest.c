@@ -85,9 +85,12 @@ static void await_writer(struct ingest *ingest, unsigned phases)
     ingest->command.phases |= phases;
 }
 
-/* Behind an item that joins, an id may mean another than memory says: then the writer finds it. */
+/* Behind an item that joins, an id may mean another than memory says: then the writer finds it. What was parked is of whom
+ * the id meant on arrival. */
 static uint32_t find_now(const struct ingest *ingest, const struct account *account, const struct proposal *proposal)
 {
+    if (ingest->parked_for)
+        return ingest->parked_for;
     return ingest->is_joining ? 0 : account_find(account, &proposal->print);
 }
 
@@ -175,10 +178,12 @@ static bool is_dropped(const struct ingest *ingest, const struct account *accoun
                        struct proposal *proposal)
 {
     int64_t now_ms = ingest->origin.received_ms;
+    /* Late marks were asked when it arrived; what was parked has passed them, and one made since is another's. */
+    int64_t occurred_ms = ingest->parked_for ? WHEN_NONE : item->occurred_ms;
 
     if (proposal->is_suppressed)
         return true;
-    if (marks_judge(account, &proposal->print, item->occurred_ms, now_ms) != MARK_DROP)
+    if (marks_judge(account, &proposal->print, occurred_ms, now_ms) != MARK_DROP)
         return false;
     proposal->is_suppressed = marks_judge(account, &proposal->print, WHEN_NONE, now_ms) == MARK_DROP;
     return true;
@@ -206,7 +211,7 @@ static bool prepare_item(struct ingest *ingest, struct account *account, struct 
         proposal->state = PROPOSAL_REFUSED;
         return true;
     }
-    proposal->message = item->kind == ITEM_EVENT ? ingest_message_hash(account, item->message_id) : 0;
+    proposal->message = ingest_message_hash(account, item->message_id);
     proposal->print = seat_fingerprint(seat, account, item->id_kind, item->id);
     proposal->is_suppressed =
         is_beside_suppressed(ingest, account, seat, item) || ingest_joins_suppressed(ingest, account, seat, item);
@@ -263,7 +268,7 @@ uint32_t ingest_repeated(const struct ingest *ingest)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < ingest->count; i++)
-        count += ingest->proposals[i].state == PROPOSAL_REPEATED;
+        count += ingest->items[i].kind == ITEM_EVENT && ingest->proposals[i].state == PROPOSAL_REPEATED;
     return count;
 }
 

@@ -23,7 +23,7 @@ struct proposal {
     enum proposal_state state;
     struct fingerprint print;
     uint32_t ordinal, generation;
-    uint64_t message;   /* of an event: keyed hash of its id; 0: none */
+    uint64_t message;   /* keyed hash of its id; 0: none */
     bool is_erased;     /* dropped with its person, erased since it arrived: that it was here is known all the same */
     bool is_suppressed; /* dropped because the person asked for it, not for its time or a restriction */
     bool tells;         /* what it tells about the person beside was written */
@@ -57,6 +57,7 @@ struct ingest {
     /* Of an item that was parked, for its row where no message id stands; else 0. It was accepted by the rights of its own
      * time, so it is stored whatever came later, but for another erasure. */
     uint64_t parked_mark;
+    uint32_t parked_for; /* whom it was parked for: the id may mean another by now; else 0 */
     /* For callers that repeat an x-request-id: written in the command's home, with its effect. */
     bool keeps_answer;
     unsigned char answer_mark[16];
@@ -74,7 +75,7 @@ void ingest_remember(const struct ingest *ingest);
 /* How many items of a kind were refused or taken, once everything is done. */
 uint32_t ingest_count(const struct ingest *ingest, enum item_kind kind, bool refused);
 uint32_t ingest_refused(const struct ingest *ingest);
-uint32_t ingest_repeated(const struct ingest *ingest);
+uint32_t ingest_repeated(const struct ingest *ingest); /* of events */
 /* Accepted and not recorded: because of a suppression, or of anything else. */
 uint32_t ingest_dropped(const struct ingest *ingest, bool suppressed);
 

@@ -52,6 +52,7 @@ void ingest_join_prepare(struct ingest *ingest, const struct account *account, s
     if (!joined || !proposal->ordinal ||
         account_person(account, joined) != account_person(account, proposal->ordinal)) {
         ingest->is_joining = true;
+        ingest->teller = NULL; /* what was told before was told of whom the id meant before */
         ingest->command.phases |= PHASE_LEDGER;
     } else if (account_subject(account, joined)->bare) {
         proposal->joined = joined;
@@ -90,7 +91,10 @@ static bool join_users(struct turn *turn, struct ingest *ingest, struct account 
 static bool join_anonymous(struct turn *turn, struct ingest *ingest, struct account *account,
                            const struct fingerprint *print, struct proposal *proposal, struct error *error)
 {
-    struct link_joining joining = { .user = proposal->ordinal, .print = *print, .source = ingest->source };
+    struct link_joining joining = { .user = proposal->ordinal,
+                                    .print = *print,
+                                    .source = ingest->source,
+                                    .said_ms = ingest->parked_for ? ingest->origin.received_ms : 0 };
 
     if (!link_join(turn->ledger, turn->seat, account, &joining, error))
         return false;

@@ -213,6 +213,19 @@ static bool park(struct change *change, const struct item *item, struct proposal
            note_message(change, proposal, error);
 }
 
+/* A user's values count once, too: sent again they would overwrite what came since, and take back an id that has gone on
+ * to somebody else. No row tells that they were here. */
+static bool apply_once(struct change *change, const struct item *item, struct proposal *proposal, struct error *error)
+{
+    if (item->kind == ITEM_EVENT || change->ingest->parked_mark)
+        return apply(change, item, proposal, error);
+    if (ingest_is_repeat(change->turn, change->ingest, proposal)) {
+        proposal->state = PROPOSAL_REPEATED;
+        return true;
+    }
+    return apply(change, item, proposal, error) && note_message(change, proposal, error);
+}
+
 /* Does writing this item change the file? */
 static bool is_written(const struct proposal *proposal)
 {
@@ -232,7 +245,7 @@ static bool write_item(struct turn *turn, struct ingest *ingest, struct account 
     if (proposal->state == PROPOSAL_PARKED)
         ok = park(&change, item, proposal, error);
     else if (proposal->state == PROPOSAL_OPEN)
-        ok = apply(&change, item, proposal, error);
+        ok = apply_once(&change, item, proposal, error);
     else if (proposal->is_erased)
         ok = note_message(&change, proposal, error);
     if (ok && proposal->joined)

@@ -275,6 +275,7 @@ static void set_origin(struct ingest *ingest, struct ledger *ledger, const struc
     ingest->parked_mark = mark_of(ledger_account(ledger, record->account), record);
     ledger_leave(ledger);
     ingest->source = record->source;
+    ingest->parked_for = record->ordinal;
 }
 
 static uint64_t message_of(struct replay *replay, const struct ingest *ingest)

@@ -325,13 +325,31 @@ static bool find_before(struct ledger *ledger, const struct account *account, co
             find_parted(ledger->db, account->number, &joining->print, person, before, found, error));
 }
 
+/* Was the id given, or taken back, behind what is said here? */
+static bool is_overtaken(struct ledger *ledger, const struct account *account, const struct link_joining *joining,
+                         bool *out, struct error *error)
+{
+    int64_t one = 0;
+
+    *out = false;
+    return !joining->said_ms ||
+           db_integer(ledger->db,
+                      SQL("SELECT 1 FROM identity LEFT JOIN link ON link.account = identity.account"
+                          " AND link.ordinal = identity.ordinal WHERE identity.account = $1 AND identity.kind = $2"
+                          " AND identity.fingerprint = $3 AND (identity.left_at > $4 OR link.since > $4"
+                          " OR link.removed_at > $4) LIMIT 1"),
+                      DB_PARAMS(DB_INTEGER(account->number), DB_INTEGER(IDENTITY_ANONYMOUS),
+                                DB_BLOB(joining->print.bytes, FINGERPRINT_LEN), DB_INTEGER(joining->said_ms)),
+                      &one, out, error);
+}
+
 bool link_join(struct ledger *ledger, struct seat *seat, struct account *account, struct link_joining *joining,
                struct error *error)
 {
     struct person person;
     struct link_row before;
     uint32_t present = 0;
-    bool taken = false, found = false;
+    bool overtaken = false, taken = false, found = false;
 
     joining->joined = 0;
     joining->is_new = false;
@@ -342,6 +360,8 @@ bool link_join(struct ledger *ledger, struct seat *seat, struct account *account
         joining->joined = present;
         return true;
     }
+    if (!is_overtaken(ledger, account, joining, &overtaken, error) || overtaken)
+        return overtaken;
     if (present && !was_joined(ledger, account->number, present, &taken, error))
         return false;
     if (present && !taken)

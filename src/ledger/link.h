@@ -20,7 +20,8 @@ struct link_joining {
     struct fingerprint print; /* of the anonymous id */
     uint32_t source;
     bool is_decided; /* by those who answer for the data: joins what was taken back, too, and whatever is denied */
-    uint32_t joined; /* answer: the id's subject of this user; 0 where a right stands against joining */
+    int64_t said_ms; /* of what was parked: when it came; who was given the id since keeps it. 0: now */
+    uint32_t joined; /* answer: the id's subject of this user; 0 where a right or a later word stands against joining */
     bool is_new;     /* answer: it was made just now and has no record yet */
 };
 bool link_join(struct ledger *ledger, struct seat *seat, struct account *account, struct link_joining *joining,

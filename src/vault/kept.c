@@ -41,6 +41,8 @@ bool profiles_expire_answers(struct profiles *profiles, int64_t before_ms, struc
                                                      DB_PARAMS(DB_INTEGER(before_ms)), NULL, NULL, error);
 }
 
+#define EXPIRED_AT_ONCE 4000
+
 bool profiles_keep_message(struct profiles *profiles, uint64_t message, int64_t until_ms, struct error *error)
 {
     int64_t until = (until_ms + WHEN_MINUTE - 1) / WHEN_MINUTE * WHEN_MINUTE;
@@ -72,11 +74,18 @@ bool profiles_messages(struct profiles *profiles, int64_t now_ms, kept_message *
                   DB_PARAMS(DB_INTEGER(now_ms)), take_message, &messages, error);
 }
 
-bool profiles_expire_messages(struct profiles *profiles, int64_t now_ms, struct error *error)
+bool profiles_expire_messages(struct profiles *profiles, int64_t now_ms, bool *more, struct error *error)
 {
-    return profiles_begin(profiles, error) &&
-           db_run(profiles_db(profiles), SQL("DELETE FROM message WHERE until <= $1"), DB_PARAMS(DB_INTEGER(now_ms)),
-                  NULL, NULL, error);
+    int64_t gone = 0;
+
+    if (!profiles_begin(profiles, error) ||
+        !db_change(profiles_db(profiles),
+                   SQL("DELETE FROM message WHERE message IN"
+                       " (SELECT message FROM message WHERE until <= $1 ORDER BY until LIMIT $2)"),
+                   DB_PARAMS(DB_INTEGER(now_ms), DB_INTEGER(EXPIRED_AT_ONCE)), &gone, error))
+        return false;
+    *more = gone == EXPIRED_AT_ONCE;
+    return true;
 }
 
 struct seen {

@@ -17,7 +17,8 @@ bool profiles_keep_message(struct profiles *profiles, uint64_t message, int64_t 
 /* Those that are kept beyond `now_ms`, by rising `until_ms`. */
 typedef bool kept_message(void *arg, uint64_t message, int64_t until_ms, struct error *error);
 bool profiles_messages(struct profiles *profiles, int64_t now_ms, kept_message *each, void *arg, struct error *error);
-bool profiles_expire_messages(struct profiles *profiles, int64_t now_ms, struct error *error);
+/* A few thousand at a time, for the writer does nothing else meanwhile; *more: there may be others. */
+bool profiles_expire_messages(struct profiles *profiles, int64_t now_ms, bool *more, struct error *error);
 
 /* Ordinals from `first` on that have a profile, in order. */
 typedef void profile_seen(void *arg, uint32_t ordinal);

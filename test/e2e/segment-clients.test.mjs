@@ -129,6 +129,41 @@ async function checkPerson(client) {
     assert.match(text, new RegExp(`^${refused} 0$`, 'm'), 'something was refused');
 }
 
+const BROWSER = 'browser of ann';
+const OTHER = { node: 'ann-renamed', browser: 'old name of ann' };
+/** When what came before the links was, in hours before the test: no receipt. */
+const HOURS = { Before: 30, Other: 40 };
+const daysAgo = (began, event) => new Date(began - HOURS[event] * HOUR);
+
+/** One event under the other user id of an alias, while that is a user of its own. */
+async function beforeAlias(client, began, other) {
+  const eventTime = daysAgo(began, 'Other').toISOString();
+  assert.equal((await client.event({ userId: other, eventName: 'Other', eventTime })).status, 201);
+}
+
+/** What `identify` with both ids and `alias` do: one person by any of the ids, each event once and at its own time. */
+async function checkLinks(client, began, { anonymousId, other }) {
+  const linked = ({ anonymousIds, aliases }) => anonymousIds?.includes(anonymousId) && aliases?.includes(other);
+  const person = await sees(client, USER, linked, 'the links');
+  assert.deepEqual([person.userId, person.anonymousIds, person.aliases], [USER, [anonymousId], [other]]);
+  const { raw, events } = await client.events(USER);
+  for (const [id, anonymous] of [[anonymousId, true], [other, false]])
+    assert.deepEqual((await client.events(id, { anonymous })).raw, raw, 'another id of the person reads other events');
+  for (const name of Object.keys(HOURS)) {
+    const found = events.filter(({ eventName }) => eventName === name);
+    assert.equal(found.length, 1, `${name} is there ${found.length} times`);
+    assert.ok(Math.abs(Date.parse(found[0].eventTime) - daysAgo(began, name)) < TOLERANCE_MS, found[0].eventTime);
+    assert.ok(Date.parse(found[0].receivedAt) >= began - TOLERANCE_MS);
+  }
+  const { links } = (await client.links(USER)).json();
+  assert.equal(links.length, 2);
+  assert.ok(links.some(({ of, to }) => of.anonymousId === anonymousId && to.userId === USER), JSON.stringify(links));
+  assert.ok(links.some(({ of, to }) => of.userId && to.userId && [of.userId, to.userId].includes(other)));
+  const { user, complete } = (await client.gdpr('portability', other)).json();
+  assert.equal(complete, true);
+  assert.deepEqual(user.events, [...events].reverse());
+}
+
 const TRAITS = { email: 'Ann@example.com', firstName: 'Ann', plan: 'gold', we_sms_opt_in: false };
 
 test('@segment/analytics-node', { timeout: 240_000 }, async (t) => {
@@ -139,14 +174,19 @@ test('@segment/analytics-node', { timeout: 240_000 }, async (t) => {
   t.after(() => analytics.closeAndFlush({ timeout: 2_000 }));
   analytics.on('error', () => {}); // what it gives up would be missing below
 
-  analytics.identify({ userId: USER, anonymousId: 'browser of ann', traits: TRAITS });
+  await beforeAlias(client, began, OTHER.node);
+  analytics.track({ anonymousId: BROWSER, event: 'Before', timestamp: daysAgo(began, 'Before') });
+  await analytics.flush();
+  assert.equal((await client.read(USER)).status, 404);
+  analytics.identify({ userId: USER, anonymousId: BROWSER, traits: TRAITS });
   analytics.page({ userId: USER, category: 'Shop', name: 'Home', properties: { url: 'https://shop.example/' } });
   analytics.screen({ userId: USER, name: 'Start' });
   analytics.group({ userId: USER, groupId: 'acme', traits: { seats: 5 } });
-  analytics.alias({ userId: 'ann-renamed', previousId: USER });
+  analytics.alias({ userId: OTHER.node, previousId: USER });
   await analytics.flush();
   await checkPerson(client);
-  await until(async () => (await client.read('ann-renamed')).status === 200, { ...WAIT, what: 'the alias' });
+  const ids = { anonymousId: BROWSER, other: OTHER.node };
+  await checkLinks(client, began, ids);
   const { events } = await client.events(USER);
   assert.ok(events.some(({ eventName, eventData }) => eventName === 'Screen Viewed' && eventData.name === 'Start'));
 
@@ -156,6 +196,7 @@ test('@segment/analytics-node', { timeout: 240_000 }, async (t) => {
     flush: () => {},
   };
   await throughTrouble({ ...run, driver, began });
+  await checkLinks(client, began, ids);
 });
 
 test('@rudderstack/rudder-sdk-node, which labels gzip as a form', { timeout: 240_000 }, async (t) => {
@@ -166,13 +207,18 @@ test('@rudderstack/rudder-sdk-node, which labels gzip as a form', { timeout: 240
   const analytics = new Rudder(client.write_key, { dataPlaneUrl: proxy.url, flushAt: 20, flushInterval: 50 });
   const flush = () => new Promise((done) => analytics.flush(done)).catch(() => {});
 
-  analytics.identify({ userId: USER, anonymousId: 'browser of ann', traits: TRAITS });
+  await beforeAlias(client, began, OTHER.node);
+  analytics.track({ anonymousId: BROWSER, event: 'Before', timestamp: daysAgo(began, 'Before') });
+  await flush();
+  assert.equal((await client.read(USER)).status, 404);
+  analytics.identify({ userId: USER, anonymousId: BROWSER, traits: TRAITS });
   analytics.page({ userId: USER, category: 'Shop', name: 'Home', properties: { url: 'https://shop.example/' } });
   analytics.group({ userId: USER, groupId: 'acme', traits: { seats: 5 } });
-  analytics.alias({ userId: 'ann-renamed', previousId: USER });
+  analytics.alias({ userId: OTHER.node, previousId: USER });
   await flush();
   await checkPerson(client);
-  await until(async () => (await client.read('ann-renamed')).status === 200, { ...WAIT, what: 'the alias' });
+  const ids = { anonymousId: BROWSER, other: OTHER.node };
+  await checkLinks(client, began, ids);
   assert.ok(proxy.inflated > 0, 'it sent no gzip');
 
   const driver = {
@@ -181,6 +227,7 @@ test('@rudderstack/rudder-sdk-node, which labels gzip as a form', { timeout: 240
     flush: () => void flush(),
   };
   await throughTrouble({ ...run, driver, began });
+  await checkLinks(client, began, ids);
 });
 
 // ---- in a browser ----
@@ -247,20 +294,24 @@ for (const strategy of ['standard', 'batching'])
       'it did not ask for its settings',
     );
 
-    await page.evaluate(() => window.analytics.track('Before', { step: 'before' }));
+    await beforeAlias(client, began, OTHER.browser);
+    const timestamp = daysAgo(began, 'Before').getTime();
+    await page.evaluate((at) => window.analytics.track('Before', {}, { timestamp: new Date(at) }), timestamp);
+    const sent = async () => (await client.events(anonymousId, { anonymous: true })).events.length === 1;
+    await until(sent, { ...WAIT, what: 'the event before' });
+    assert.equal((await client.read(USER)).status, 404);
     await page.evaluate(
-      async ([id, traits]) => {
+      async ([id, traits, other]) => {
         await window.analytics.identify(id, traits);
         await window.analytics.page('Shop', 'Home', {});
         await window.analytics.group('acme', { seats: 5 });
-        await window.analytics.alias(id, 'old name of ann'); // for whoever is identified, it sends that id whatever is given
+        await window.analytics.alias(id, other); // for whoever is identified, it sends that id whatever is given
       },
-      [USER, TRAITS],
+      [USER, TRAITS, OTHER.browser],
     );
     await checkPerson(client);
-    const before = async (id, anonymous) =>
-      (await client.events(id, { anonymous })).events.some(({ eventName }) => eventName === 'Before');
-    await until(async () => (await before(anonymousId, true)) || (await before(USER, false)), { ...WAIT, what: 'the event before' });
+    const ids = { anonymousId, other: OTHER.browser };
+    await checkLinks(client, began, ids);
     const paths = new Set(proxy.calls.filter(([method]) => method === 'POST').map(([, path]) => path));
     assert.deepEqual([...paths].sort(), strategy === 'batching' ? ['/v1/b'] : ['/v1/a', '/v1/g', '/v1/i', '/v1/p', '/v1/t']);
     assert.ok(proxy.calls.some(([method, , status]) => method === 'OPTIONS' && status === 204), 'nothing was preflighted');
@@ -277,4 +328,5 @@ for (const strategy of ['standard', 'batching'])
       flush: () => {},
     };
     await throughTrouble({ ...run, driver, began, anonymousId });
+    await checkLinks(client, began, ids);
   });

@@ -190,6 +190,41 @@ static void what_was_taken_back_stays_on_its_own_side(void **state)
     assert_int_equal(means(house, "phone"), before);
 }
 
+static uint32_t joins_late(struct house *house, uint32_t user, const char *id, int64_t said_ms)
+{
+    struct link_joining joining = {
+        .user = user, .print = anonymous_print(house, id), .source = 1, .said_ms = said_ms
+    };
+
+    house_begin(house);
+    MUST(link_join(house->ledger, house->writer, house->account, &joining, &why));
+    house_commit(house);
+    return joining.joined;
+}
+
+static void what_was_said_before_the_id_went_on_does_not_take_it_back(void **state)
+{
+    struct house *house = *state;
+    uint32_t ann = house_person(house, "ann"), ben = house_person(house, "ben");
+    uint32_t before = sees(house, "tablet"), bens;
+    int64_t first = when_now(&house->clock);
+
+    house->clock.shift_ms += 1000;
+    bens = joins(house, ben, "tablet", false);
+    assert_int_equal(bens, before);
+    assert_int_equal(joins_late(house, ann, "tablet", first), 0);
+    assert_int_equal(means(house, "tablet"), bens);
+    assert_int_equal(joins_late(house, ben, "tablet", first), bens);
+
+    house->clock.shift_ms += 1000;
+    parts(house, bens, ben);
+    assert_int_equal(joins_late(house, ben, "tablet", when_now(&house->clock) - 500), 0);
+    house->clock.shift_ms += 1000;
+    assert_int_not_equal(joins_late(house, ann, "tablet", when_now(&house->clock)), 0);
+    assert_int_not_equal(means(house, "tablet"), bens);
+    assert_int_not_equal(joins_late(house, ann, "phone", first), 0);
+}
+
 static void known_users_are_joined_by_naming_both_only(void **state)
 {
     struct house *house = *state;
@@ -706,6 +741,7 @@ int main(void)
         WITH_HOUSE(a_tablet_that_goes_to_and_fro_does_not_grow),
         WITH_HOUSE(what_stands_is_not_written_again),
         WITH_HOUSE(what_was_taken_back_stays_on_its_own_side),
+        WITH_HOUSE(what_was_said_before_the_id_went_on_does_not_take_it_back),
         WITH_HOUSE(known_users_are_joined_by_naming_both_only),
         WITH_HOUSE(a_person_has_a_stated_number_of_subjects),
         WITH_HOUSE(what_is_denied_to_one_is_denied_to_all_from_the_same_commit),

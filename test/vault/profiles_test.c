@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include "../db/scratch.h"
+#include "base/when.h"
 #include "fake_gate.h"
+#include "vault/kept.h"
 #include "vault/profiles.h"
 
 static const struct ledger_id ledger = { { 1, 2, 3 } };
@@ -162,6 +164,48 @@ static void parked_data_keeps_its_order_and_goes_with_the_person(void **state)
     place_remove(&place);
 }
 
+static bool count_one(void *arg, uint64_t message, int64_t until_ms, struct error *error)
+{
+    (void)message;
+    (void)until_ms;
+    (void)error;
+    ++*(int *)arg;
+    return true;
+}
+
+static int messages_left(struct place *place)
+{
+    int count = 0;
+
+    if (!profiles_messages(place->profiles, 0, count_one, &count, &place->error))
+        fail_msg("%s", place->error.text);
+    return count;
+}
+
+static void ids_of_messages_go_when_their_time_is_over_a_slice_at_a_time(void **state)
+{
+    enum { OVER = 10000, YOUNG = 10 };
+    struct place place;
+    bool more = true;
+    int steps = 0;
+
+    (void)state;
+    place_make(&place);
+    for (uint64_t i = 0; i < OVER + YOUNG; i++)
+        assert_true(profiles_keep_message(place.profiles, i * UINT64_C(0x9E3779B97F4A7C15),
+                                          i < OVER ? WHEN_MINUTE : WHEN_HOUR, &place.error));
+    commit(&place);
+    for (; more; steps++) {
+        int before = messages_left(&place);
+        assert_true(profiles_expire_messages(place.profiles, WHEN_MINUTE, &more, &place.error));
+        commit(&place);
+        assert_in_range(before - messages_left(&place), 0, 5000);
+    }
+    assert_int_equal(messages_left(&place), YOUNG);
+    assert_in_range(steps, 2, 10);
+    place_remove(&place);
+}
+
 static void a_record_moved_or_altered_is_refused(void **state)
 {
     struct place place;
@@ -220,6 +264,7 @@ int main(void)
         cmocka_unit_test(a_profile_is_stored_anew_and_found_after_a_start),
         cmocka_unit_test(a_rollback_takes_back_records_and_salts),
         cmocka_unit_test(parked_data_keeps_its_order_and_goes_with_the_person),
+        cmocka_unit_test(ids_of_messages_go_when_their_time_is_over_a_slice_at_a_time),
         cmocka_unit_test(a_record_moved_or_altered_is_refused),
         cmocka_unit_test(a_foreign_file_or_none_is_refused),
     };
