@@ -21,8 +21,7 @@ struct seat {
     struct grant *cache; /* sodium_malloc: locked where the system allows, never in a core dump, wiped when freed */
     struct grant *open;
     struct print_cache *prints;
-    unsigned char salt[SEAL_SALT_LEN];
-    uint64_t counter;
+    struct seal_nonce next;
     bool is_writers;
 };
 
@@ -72,7 +71,7 @@ bool seat_new(struct ledger *ledger, struct seat **out, struct error *error)
     }
     memset(seat->cache, 0, SEAT_KEYS * sizeof *seat->cache);
     seat->ledger = ledger;
-    randombytes_buf(seat->salt, sizeof seat->salt);
+    seal_nonce_start(&seat->next);
     ledger_add_seat(ledger, seat);
     *out = seat;
     return true;
@@ -94,7 +93,7 @@ struct fingerprint seat_fingerprint(struct seat *seat, const struct account *acc
 
 const unsigned char *seat_salt(const struct seat *seat)
 {
-    return seat->salt;
+    return seat->next.salt;
 }
 
 void seat_is_writers(struct seat *seat)
@@ -215,10 +214,9 @@ void grant_seal(const struct grant *grant, struct str plain, struct str bound, s
     struct seal_nonce full;
 
     check_open(grant);
-    memcpy(nonce->salt, grant->seat->salt, sizeof nonce->salt);
-    nonce->counter = ++grant->seat->counter;
-    memcpy(full.salt, nonce->salt, sizeof full.salt);
-    full.counter = nonce->counter;
+    full = seal_nonce_next(&grant->seat->next);
+    memcpy(nonce->salt, full.salt, sizeof nonce->salt);
+    nonce->counter = full.counter;
     seal_close(out, plain, bound, &full, &grant->key);
 }
 

@@ -223,7 +223,7 @@ static void a_command_that_fails_before_it_appends_fails_alone(void **state)
         (void)usleep(1000);
     assert_int_equal(fault.command.error.code, ERROR_CORRUPT);
     assert_int_equal(poster.status, 201);
-    assert_int_equal(shop_event_count(shop, shop_ordinal(shop, "ann")), 2);
+    assert_int_equal(shop_event_count(shop, shop_ordinal(shop, "ann")), SHOP_MET_EVENTS + 1);
 }
 
 /* ---- repeated x-request-ids ---- */

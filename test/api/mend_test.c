@@ -81,7 +81,7 @@ static void keys_are_readable_again_after_a_failed_sync(void **state)
     assert_int_equal(call_failing(shop, "/ledger/keys", SHOP_USERS, "{\"userId\":\"ben\"}"), 503);
     assert_int_equal(shop_ordinal(shop, "ben"), 0);
     shop_wants(shop, HTTP_POST, SHOP_EVENTS, "{\"userId\":\"ann\",\"eventName\":\"bought\"}", 201, "queued");
-    assert_int_equal(shop_event_count(shop, shop_ordinal(shop, "ann")), 2);
+    assert_int_equal(shop_event_count(shop, shop_ordinal(shop, "ann")), SHOP_MET_EVENTS + 1);
 }
 
 /* The ledger's commit decides: the caller was told of a failure, and the person is gone all the same, to the last byte. */
@@ -108,7 +108,7 @@ static void a_volume_whose_sync_failed_takes_the_next_events(void **state)
     assert_int_equal(call_failing(shop, "/vault/events/", SHOP_EVENTS, "{\"userId\":\"ann\",\"eventName\":\"bought\"}"),
                      503);
     shop_wants(shop, HTTP_POST, SHOP_EVENTS, "{\"userId\":\"ann\",\"eventName\":\"bought\"}", 201, "queued");
-    assert_int_equal(shop_event_count(shop, shop_ordinal(shop, "ann")), 2);
+    assert_int_equal(shop_event_count(shop, shop_ordinal(shop, "ann")), SHOP_MET_EVENTS + 1);
 }
 
 #define WITH_SHOP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

@@ -76,7 +76,8 @@ void shop_meets(struct shop *shop, const char *user_id)
     shop_wants(shop, HTTP_POST, SHOP_USERS, body, 201, "queued");
     (void)snprintf(body, sizeof(body), "{\"userId\":\"%s\",\"eventName\":\"bought\",\"eventData\":{\"price\":5}}",
                    user_id);
-    shop_wants(shop, HTTP_POST, SHOP_EVENTS, body, 201, "queued");
+    for (int i = 0; i < SHOP_MET_EVENTS; i++)
+        shop_wants(shop, HTTP_POST, SHOP_EVENTS, body, 201, "queued");
 }
 
 int shop_asks(struct shop *shop, const char *id, const char *type, const char *user_id, const char *more)

@@ -29,7 +29,8 @@ void shop_wants(struct shop *shop, enum http_method method, const char *path, co
 #define SHOP_EVENTS "/v1/accounts/shop/events"
 #define SHOP_DESK "/v1/accounts/shop/opengdpr_requests"
 
-/* A known user with one event. */
+/* A known user with two events: the first finds the profile, so that what comes from then on is sealed on arrival. */
+#define SHOP_MET_EVENTS 2
 void shop_meets(struct shop *shop, const char *user_id);
 int shop_asks(struct shop *shop, const char *id, const char *type, const char *user_id, const char *more);
 /* Waits until the request's status is this one; fails after some seconds. */

@@ -331,7 +331,7 @@ static void idle_connections_cost_little_and_hinder_nobody(void **state)
     }
     assert_int_equal(client_ask(&other, STR("GET /wait HTTP/1.1\r\n" HOST CLOSE "\r\n"), reply, sizeof(reply)), 202);
     /* A connection stands once the kernel has it; each server thread takes its share out of the backlog. */
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < 60000; i++) {
         http_server_counts(other.server, &counts);
         if (counts.connections_open >= IDLE)
             break;

@@ -22,14 +22,13 @@ free_port() {
         () => { console.log(s.address().port); s.close() })'
 }
 
+# Another program may have taken the port meanwhile: then nginx ends, and another port is tried.
 start_nginx() {
-    local address
+    local address child
     address=$(sed -n 's#.*listening on http://\([^ ]*\).*#\1#p' "$scratch/habeas.log")
-    port=$(free_port)
+    nginx=$(PATH=$PATH:/usr/sbin command -v nginx) || return 1
     openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=habeas.example \
         -addext subjectAltName=DNS:habeas.example -keyout "$scratch/key.pem" -out "$certificate" || return 1
-    sed -e "s#127.0.0.1:8080#$address#" -e "s#listen 443#listen 127.0.0.1:$port#" \
-        -e "s#/etc/ssl/habeas#$scratch#" -e "s#/var/log/nginx/#$scratch/#" "$top/packaging/nginx.conf" >"$scratch/site.conf"
     cat >"$scratch/nginx.conf" <<END
 daemon off;
 master_process off;
@@ -45,11 +44,22 @@ http {
     include $scratch/site.conf;
 }
 END
-    nginx=$(PATH=$PATH:/usr/sbin command -v nginx) || return 1
-    "$nginx" -t -c "$scratch/nginx.conf" || return 1
-    "$nginx" -c "$scratch/nginx.conf" &
-    children+=($!)
-    wait_for 20 call /healthz
+    for _ in 1 2 3 4 5; do
+        port=$(free_port)
+        sed -e "s#127.0.0.1:8080#$address#" -e "s#listen 443#listen 127.0.0.1:$port#" \
+            -e "s#/etc/ssl/habeas#$scratch#" -e "s#/var/log/nginx/#$scratch/#" "$top/packaging/nginx.conf" \
+            >"$scratch/site.conf"
+        "$nginx" -c "$scratch/nginx.conf" &
+        child=$!
+        children+=("$child")
+        wait_for 30 is_up_or_ended "$child"
+        call /healthz && return
+    done
+    return 1
+}
+
+is_up_or_ended() {
+    call /healthz || ! kill -0 "$1"
 }
 
 # A call through the proxy, with the certificate checked.

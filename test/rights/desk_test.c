@@ -82,6 +82,17 @@ static uint32_t denied(struct shop *shop, const char *user)
 
 /* ---- the table ---- */
 
+static uint64_t position(struct shop *shop)
+{
+    struct ledger *ledger = engine_ledger(shop_engine(shop));
+    uint64_t now;
+
+    ledger_enter(ledger);
+    now = ledger_position(ledger);
+    ledger_leave(ledger);
+    return now;
+}
+
 enum person { FREE, RESTRICTED, PENDING, PENDING_AND_RESTRICTED, ERASED, NEVER_SEEN, PERSONS };
 
 static void bring_about(struct shop *shop, enum person person, const char *user)
@@ -148,11 +159,16 @@ static void each_request_in_each_state(void **state)
             (void)snprintf(user, sizeof(user), "user-%d-%d", person, type);
             (void)snprintf(id, sizeof(id), "cell %d %d", person, type);
             bring_about(shop, person, user);
+            uint64_t before = position(shop);
             enum error_code code = asks(shop, type, user, id, &text);
             if (code != (wanted ? ERROR_INVALID : ERROR_NONE) || (wanted && !strstr(text, wanted)) ||
                 denied(shop, user) != table[person][type].denied)
                 fail_msg("person %d, %s: %d '%s', denied %x", person, request_type_name(type), (int)code, text,
                          denied(shop, user));
+            /* What was taken is what an older copy of the ledger would not know. */
+            uint64_t rise = position(shop) - before;
+            if (rise != (wanted == NULL))
+                fail_msg("person %d, %s: the position rose by %d", person, request_type_name(type), (int)rise);
         }
     }
 }
@@ -170,7 +186,9 @@ static void a_restriction_outlives_the_erasure_that_was_cancelled(void **state)
         assert_int_equal(asks(shop, REQUEST_ERASURE, user, ids[1], NULL), ERROR_NONE);
         if (!before)
             assert_int_equal(asks(shop, REQUEST_RESTRICTION, user, ids[0], NULL), ERROR_NONE);
+        uint64_t at = position(shop);
         assert_int_equal(cancels(shop, ids[1], NULL), ERROR_NONE);
+        assert_int_equal(position(shop), at + 1);
         assert_int_equal(denied(shop, user), DENIED_BY_RESTRICTION);
         assert_int_equal(asks(shop, REQUEST_RE_ENABLE, user, ids[2], NULL), ERROR_NONE);
         assert_int_equal(denied(shop, user), 0);

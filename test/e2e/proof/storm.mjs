@@ -15,6 +15,8 @@ export class Storm {
   constructor(server, client, random, name, { erasing }) {
     Object.assign(this, { server, client, random, name, erasing });
     this.unanswered = 0;
+    /** Calls that a running server had begun to take and never answered. */
+    this.lost = 0;
     this.isOver = false;
     /** tag of an event to the number of its person, in order of sending */
     this.sent = new Map();
@@ -56,7 +58,7 @@ export class Storm {
     for (let i = 0; i < WRITERS; i++) this.running.push(this.write(i));
   }
 
-  /** Sends the rights calls of the round at random moments within so many milliseconds. */
+  /** Sends the rights calls of the round at random moments within so many milliseconds; the last erasure waits for the end. */
   disturb(milliseconds) {
     const { client } = this;
     const calls = {
@@ -67,8 +69,9 @@ export class Storm {
     };
     for (const kind of KINDS)
       if (kind !== 'erase' || this.erasing)
-        for (let i = 0; i < (kind === 'revoke' ? 2 : 3); i++)
+        for (let i = 0; i < (kind === 'restrict' || kind === 'optOut' ? 3 : 2); i++)
           this.running.push(this.right(kind, i, calls[kind], this.random.next() * milliseconds));
+    this.eraseLast = () => this.running.push(this.right('erase', 2, calls.erase, 0));
   }
 
   async right(kind, i, call, after) {
@@ -81,7 +84,10 @@ export class Storm {
   /** True when the call was acknowledged; false when the server went away before. */
   async answered(call) {
     this.unanswered++;
-    const answer = await call.catch(() => undefined);
+    const answer = await call.catch((error) => {
+      /* Refused: it never reached the server. */
+      if (error.code !== 'ECONNREFUSED') this.lost++;
+    });
     this.unanswered--;
     if (answer) assert.ok(answer.status >= 200 && answer.status < 300, `${answer.status} ${answer.text}`);
     else this.isOver = true;
@@ -113,9 +119,13 @@ export class Storm {
     if (await this.answered(call)) for (const { eventData } of events) this.acknowledged.add(eventData.tag);
   }
 
-  /** Waits for the moment: so long into the storm, with at least so many requests unanswered. */
-  async moment(milliseconds, least) {
+  /** Waits for the moment: so long into the storm, an erasure just sent, with at least so many requests unanswered. */
+  async moment(milliseconds, least, afterErasureMs) {
     await new Promise((done) => setTimeout(done, milliseconds));
+    if (this.erasing) {
+      this.eraseLast();
+      await new Promise((done) => setTimeout(done, this.random.next() * afterErasureMs));
+    }
     await until(() => this.unanswered >= least, { pauseMs: 1, what: `${least} requests unanswered at once` });
     return this.unanswered;
   }
