@@ -64,12 +64,16 @@ test-unit: asan
 test-e2e: all
 	tools/test-e2e
 
-.PHONY: fuzz bench
+.PHONY: fuzz bench soak
 fuzz: build-fuzz/build.ninja
 	$(NINJA) -C build-fuzz
 	tools/fuzz
+# Further options as BENCH="--full --save 0.2.0".
 bench: all
-	bench/run
+	bench/run $(BENCH)
+MINUTES ?= 10
+soak: all
+	bench/soak --minutes $(MINUTES)
 
 # DESTDIR and PREFIX as everywhere; what it installs is listed in packaging/README.md.
 PREFIX ?= /usr/local

@@ -1,125 +1,109 @@
-// The ingestion benchmark: this build beside the bare durable HTTP floor (reads the request, appends the body, one
-// fdatasync for all that waits, answers), the same generator, interleaved rounds, medians and their ratio.
+// The ingestion benchmark: one table of this build beside the floor and the peer, all driven by the same generator in
+// interleaved rounds, as medians and their ratios. doc/performance.md says what the columns mean.
 //
-//   bench/run [--rounds 3] [--secs 5] [--save NAME] [--control-only]
+//   bench/run [--full] [--shapes ...] [--styles ...] [--people ...]    which rows; lists with commas, see lib/rows.mjs
+//             [--rounds 3] [--secs 3] [--no-peer] [--save NAME] [--hurry]
 //
-// HABEAS_BENCH_TOOLS names the folder with `load/` and `limits/` (default: ../shared/bench beside this checkout). Needs wrk,
-// python3 and gcc. A round in which strangers used more than 15 % of the machine is repeated, at most twice.
+// HABEAS_BENCH_TOOLS names the folder with `load/`, `limits/` and `peer-node-postgres/` (default: ../shared/bench beside this
+// checkout), HABEAS_BENCH_PLACE where data lies meanwhile (default: the temporary folder; it decides which disk is measured),
+// HABEAS_PROGRAM another build. Needs wrk, python3 and gcc; the peer is left out where PostgreSQL is not installed.
+// --hurry neither waits for a quiet machine nor repeats a disturbed round: to try the scripts, not for figures.
 // --save NAME keeps the table as bench/results/NAME.json; the newest one there is printed beside as "before".
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-const root = resolve(fileURLToPath(import.meta.url), '../..');
-const tools = resolve(process.env.HABEAS_BENCH_TOOLS ?? join(root, '../shared/bench'));
-const program = resolve(process.env.HABEAS_PROGRAM ?? join(root, 'build/habeas'));
+import { startFloor } from './lib/floor.mjs';
+import { Habeas, copyData, makeData, sizeOf } from './lib/habeas.mjs';
+import { startPeer } from './lib/peer.mjs';
+import { place } from './lib/place.mjs';
+import { rowsFor } from './lib/rows.mjs';
+import { figuresOf, lastSaved, print, save } from './lib/table.mjs';
+import { quietly, wrk } from './lib/wrk.mjs';
+
+const text = { type: 'string' };
 const { values: options } = parseArgs({ options: {
-  rounds: { type: 'string', default: '3' }, secs: { type: 'string', default: '5' }, save: { type: 'string' } } });
+  full: { type: 'boolean' }, shapes: text, styles: text, people: text, 'no-peer': { type: 'boolean' }, hurry: { type: 'boolean' },
+  rounds: { ...text, default: '3' }, secs: { ...text, default: '3' }, save: text } });
+const [rounds, secs] = [Number(options.rounds), Number(options.secs)];
+if (!(rounds >= 1 && rounds <= 99 && secs >= 1 && secs <= 600)) throw new Error('--rounds: 1 to 99; --secs: 1 to 600');
 
-const scenarios = [
-  { name: 'batch of 100, 8 connections', kind: 'batch', conns: 8, env: {} },
-  { name: 'batch of 25, 8 connections', kind: 'batch', conns: 8, env: { BATCH: '25' } },
-  { name: 'single, 32 connections', kind: 'event', conns: 32, env: {} },
-  { name: 'single, 128 connections', kind: 'event', conns: 128, env: {} },
-];
-
-for (const needed of ['load/ingest.sh', 'limits/httpfloor.c'])
-  if (!existsSync(join(tools, needed))) {
-    console.error(`bench: there is no ${needed} in the folder of HABEAS_BENCH_TOOLS: name the load tools' folder`);
-    process.exit(2);
+const prepared = new Map();
+/** A directory that holds so many people, made once; each row begins with a copy, so that no row pays for another. */
+async function preparedWith(known) {
+  if (!prepared.has(known)) {
+    const data = join(place, `known-${known}`);
+    const account = await makeData(data);
+    if (known > 0) {
+      const habeas = await new Habeas(data, account).start();
+      await habeas.fill(known);
+      await habeas.stop();
+    }
+    prepared.set(known, { data, account });
   }
-const place = mkdtempSync(join(tmpdir(), 'habeas-bench-'));
-const children = [];
-process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-  rmSync(place, { recursive: true, force: true });
-});
-
-function start(command, args, ready) {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  children.push(child);
-  return new Promise((done, failed) => {
-    child.once('exit', (code) => failed(new Error(`${command} ended with ${code}`)));
-    if (!ready) setTimeout(() => done({ pid: child.pid, child }), 300);
-    let text = '';
-    child.stdout.on('data', (bytes) => {
-      text += bytes;
-      const found = ready && ready.exec(text);
-      if (found) done({ pid: child.pid, child, url: found[1] });
-    });
-  });
+  return prepared.get(known);
 }
 
-async function habeas() {
+let fresh = 1_000_000;
+async function measure(name, side, row) {
+  const env = { ...side.environment(row.style), ...row.env };
+  // Each run has its own new people; nobody takes ten million in one.
+  if (env.PEOPLE === 'next') env.START = String((fresh += 10_000_000));
+  // The peer has no route for one Segment message: it gets a batch of one.
+  const kind = name === 'peer' && row.style === 'segment' ? 'batch' : row.kind;
+  const figures = await quietly(() => wrk(side.url, side.pids, { ...row, kind, secs }, env), options.hurry);
+  if (figures.errors > 0 && name === 'product') throw new Error(`${row.name}: ${figures.errors} requests failed`);
+  if (figures.errors > 0) console.log(`${row.name}: ${figures.errors} requests of the ${name} failed`);
+  return figures;
+}
+
+/** Rounds of all sides in turn, in the other order every second time. */
+async function roundsOf(row, sides) {
+  const got = { product: [], floor: [], peer: [] };
+  for (let i = 0; i < rounds; i++)
+    for (const [name, side] of i % 2 ? [...sides].reverse() : sides)
+      got[name].push(await measure(name, side, row));
+  return got;
+}
+
+async function figuresFor(row) {
+  const from = await preparedWith(row.known);
   const data = join(place, 'data');
-  const account = JSON.parse(execFileSync(program, ['account', 'add', '--data', data, '--license', 'L1']));
-  const server = await start(program, ['serve', '--data', data, '--listen', '127.0.0.1:0'],
-    /listening on (http:\S+)/);
-  return { ...server, data, env: { KEY: account.api_key, LICENSE: 'L1' } };
+  await copyData(from.data, data);
+  const [product, floor] = [await new Habeas(data, from.account).start(), await startFloor()];
+  const peerBefore = peer?.bytes();
+  const got = await roundsOf(row, [['product', product], ['floor', floor], ...(peer ? [['peer', peer]] : [])]);
+  const { events_accepted_total: events } = await product.metrics();
+  const memory = product.memory('VmHWM');
+  await Promise.all([product.stop(), floor.stop()]);
+  const taken = (list) => list.reduce((sum, figures) => sum + figures.events_per_s * figures.seconds, 0);
+  const bytes = sizeOf(data).bytes - sizeOf(from.data).bytes;
+  const peerBytes = peer ? (peer.bytes() - peerBefore) / taken(got.peer) : NaN;
+  rmSync(data, { recursive: true });
+  rmSync(`${data}.master-key`);
+  return { events, bytes, figures: figuresOf(row, got, { bytes: bytes / events, peerBytes, memory }, before) };
 }
 
-async function floor(port) {
-  const binary = join(place, 'httpfloor');
-  execFileSync('gcc', ['-O2', '-w', '-o', binary, join(tools, 'limits/httpfloor.c'), '-lpthread']);
-  const life = String((Number(options.secs) + 30) * Number(options.rounds) * scenarios.length * 3);
-  const server = await start(binary, ['-p', String(port), '-s', life, '-d', join(place, 'floor.log')]);
-  return { ...server, url: `http://127.0.0.1:${port}`, env: {} };
-}
-
-function measure(target, scenario) {
-  for (let tries = 0; ; tries++) {
-    const line = execFileSync(join(tools, 'load/ingest.sh'),
-      [target.url, scenario.kind, options.secs, String(scenario.conns), '1', String(target.pid)],
-      { env: { ...process.env, QUIET_WAIT: '10', ...target.env, ...scenario.env }, encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'] });
-    const figures = Object.fromEntries([...line.matchAll(/(\w+)=([-\d.]+)/g)].map(([, k, v]) => [k, Number(v)]));
-    if (figures.errors > 0) throw new Error(`${figures.errors} requests failed: ${line}`);
-    if (figures.foreign_cpu <= 0.15 || tries === 2) return figures;
-  }
-}
-
-const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
-const size = (path) => statSync(path).isDirectory()
-  ? readdirSync(path).reduce((sum, name) => sum + size(join(path, name)), 0) : statSync(path).size;
-
-function lastSaved() {
-  const folder = join(root, 'bench/results');
-  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')).sort() : [];
-  return names.length ? JSON.parse(readFileSync(join(folder, names.at(-1)), 'utf8')) : null;
-}
-
-const product = await habeas();
-const bare = await floor(19300 + (process.pid % 500));
+const rows = rowsFor(options);
 const before = lastSaved();
-const table = [];
-for (const scenario of scenarios) {
-  const got = { product: [], floor: [] };
-  for (let round = 0; round < Number(options.rounds); round++)
-    for (const side of round % 2 ? ['floor', 'product'] : ['product', 'floor'])
-      got[side].push(measure(side === 'product' ? product : bare, scenario));
-  const of = (side, key) => median(got[side].map((figures) => figures[key]));
-  const ratio = of('product', 'events_per_s') / of('floor', 'events_per_s');
-  table.push({
-    scenario: scenario.name, 'events/s': Math.round(of('product', 'events_per_s')),
-    'floor': Math.round(of('floor', 'events_per_s')), 'of floor': Number(ratio.toFixed(2)),
-    'before': before?.table.find((row) => row.scenario === scenario.name)?.['of floor'] ?? null,
-    'p50 ms': of('product', 'p50_us') / 1000, 'p99 ms': of('product', 'p99_us') / 1000,
-    'CPU us/event': Number(of('product', 'srv_cpu_us_per_event').toFixed(1)),
-    'spread': Number((Math.max(...got.product.map((f) => f.events_per_s)) /
-      Math.min(...got.product.map((f) => f.events_per_s))).toFixed(2)),
-  });
+const { peer, why } = options['no-peer'] ? { why: '--no-peer' } : await startPeer();
+if (why) console.log(`bench: without the peer: ${why}`);
+console.log(`${rows.length} rows of ${rounds} rounds of ${secs} s, ${availableParallelism()} cores`);
+const all = [];
+for (const row of rows) {
+  all.push(await figuresFor(row));
+  const { figures } = all.at(-1);
+  console.log(`${row.name}: ${figures['events/s']} events/s, ${figures['of floor']} of the floor`);
 }
-console.table(table);
-const metrics = await (await fetch(`${product.url}/metrics`)).text();
-const events = Number(/^habeas_events_accepted_total (\d+)/m.exec(metrics)[1]);
-const bytes = size(product.data) - statSync(join(product.data, 'reserve')).size;
-console.log(`${events} events, ${(bytes / events).toFixed(0)} bytes on disk an event (logs included)`);
-if (options.save) {
-  mkdirSync(join(root, 'bench/results'), { recursive: true });
-  writeFileSync(join(root, 'bench/results', `${options.save}.json`),
-    `${JSON.stringify({ name: options.save, events, bytesPerEvent: Math.round(bytes / events), table }, null, 2)}\n`);
-}
+const table = all.map(({ figures }) => figures);
+console.log();
+print(table);
+const sum = (key, list = all) => list.reduce((total, each) => total + each[key], 0);
+// Of people who were known: a new one takes a slot, rows and fingerprints beside the event.
+const known = all.filter((_, i) => rows[i].known > 0 && rows[i].env.PEOPLE !== 'next');
+const bytesPerEvent = known.length ? Math.round(sum('bytes', known) / sum('events', known)) : null;
+console.log(`\n${sum('events')} events, ${bytesPerEvent ?? '-'} bytes on disk an event of known people` +
+  (before ? `; before: ${before.name}, ${before.bytesPerEvent} bytes` : ''));
+if (options.save) save(options.save, table, { events: sum('events'), bytesPerEvent });
 process.exit(0);
