@@ -9,17 +9,14 @@
 #include "intake/ingest_inside.h"
 #include "intake/segment.h"
 #include "intake/webengage.h"
+#include "intake/written.h"
 #include "ledger/person.h"
 #include "ledger/right.h"
 #include "vault/kept.h"
 #include "vault/parked_item.h"
 
 #define ITEMS_AT_ONCE 256
-#define ROWS_AT_ONCE 2000
-#define ROWS_MAX_BYTES ((size_t)2 * 1024 * 1024)
 #define ARENA_MAX_BYTES ((size_t)256 * 1024 * 1024)
-/* By how much rows may stand in another order than they were received in: calls wait, clocks are set. */
-#define ORDER_SLACK_MS WHEN_HOUR
 #define RETRY_MS INT64_C(1000)
 
 struct waiter {
@@ -70,11 +67,6 @@ void replayer_await(struct replayer *replayer, struct engine *engine, void (*res
 
 /* ---- one person ---- */
 
-/* An event that is there: written by a replay that broke off, or by this one. */
-struct written {
-    uint64_t message; /* or what tells it where it has none */
-    int64_t received_ms;
-};
 struct replay {
     struct engine *engine;
     struct reader *reader;
@@ -82,69 +74,24 @@ struct replay {
     struct parked_subject person;
     struct sealed_record records[ITEMS_AT_ONCE];
     size_t count;
-    struct written *written; /* the person's rows since the first item was parked, in order of by_message */
-    size_t written_count, written_cap;
-    struct written taken[ITEMS_AT_ONCE]; /* of this slice */
-    size_t taken_count;
+    struct written written; /* the person's since the first item was parked, and those of this slice */
 };
 
 static bool load(struct replay *replay, uint64_t after, struct error *error)
 {
     arena_reset(&replay->arena);
-    replay->taken_count = 0;
+    written_settle(&replay->written);
     return parked_load(replay->reader->profiles, replay->person.account, replay->person.ordinal, after, ITEMS_AT_ONCE,
                        &replay->arena, replay->records, &replay->count, error);
 }
 
-static bool add_written(struct replay *replay, const struct event_row *row, struct error *error)
+/* Takes the arena, with what was loaded into it. */
+static bool load_written(struct replay *replay, struct error *error)
 {
-    if (replay->written_count == replay->written_cap) {
-        size_t cap = replay->written_cap ? 2 * replay->written_cap : ROWS_AT_ONCE;
-        struct written *written = realloc(replay->written, cap * sizeof *written);
-        if (!written)
-            return error_set(error, ERROR_INTERNAL, "out of memory");
-        replay->written = written;
-        replay->written_cap = cap;
-    }
-    replay->written[replay->written_count++] = (struct written){ row->message, row->received_ms };
-    return true;
-}
+    const struct parked_subject *person = &replay->person;
 
-static int by_message(const void *left, const void *right)
-{
-    const struct written *a = left, *b = right;
-
-    return (a->message > b->message) - (a->message < b->message);
-}
-
-/* What a replay writes is received no earlier than the first item that was parked, so older rows need no look. */
-static bool load_written(struct replay *replay, int64_t since_ms, struct error *error)
-{
-    struct event_query query = { .account = replay->person.account,
-                                 .subjects = &replay->person.ordinal,
-                                 .subject_count = 1,
-                                 .bound = UINT64_MAX,
-                                 .max = ROWS_AT_ONCE,
-                                 .max_bytes = ROWS_MAX_BYTES };
-    struct event_row *rows = NULL;
-    bool more = true;
-    size_t count;
-
-    replay->written_count = 0;
-    while (more) {
-        arena_reset(&replay->arena);
-        if (!journal_read(replay->reader->journal, &query, &replay->arena, &rows, &count, &more, error))
-            return false;
-        for (size_t i = 0; i < count; i++) {
-            if (!add_written(replay, &rows[i], error))
-                return false;
-            query.bound = rows[i].seq;
-            more &= rows[i].received_ms >= since_ms - ORDER_SLACK_MS;
-        }
-    }
-    if (replay->written_count > 0)
-        qsort(replay->written, replay->written_count, sizeof *replay->written, by_message);
-    return true;
+    return written_load(&replay->written, replay->reader->journal, person->account, person->ordinal,
+                        replay->records[0].received_ms, &replay->arena, error);
 }
 
 /* Longer than a message id can be, so no caller's id gives the same number. */
@@ -159,40 +106,6 @@ static uint64_t mark_of(const struct account *account, const struct sealed_recor
     memcpy(bytes + 16, &record->number, sizeof record->number);
     memcpy(bytes + 24, &record->received_ms, sizeof record->received_ms);
     return fingerprint_short(&account->keys->pepper, (struct str){ (const char *)bytes, sizeof bytes });
-}
-
-static bool is_same(const struct written *written, const struct sealed_record *record, uint64_t message)
-{
-    int64_t apart_ms = written->received_ms - record->received_ms;
-
-    return written->message == message && apart_ms > -WHEN_DAY && apart_ms < WHEN_DAY;
-}
-
-/* Where the message's rows begin, if it has any. */
-static size_t first_of(const struct replay *replay, uint64_t message)
-{
-    size_t low = 0, high = replay->written_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (replay->written[middle].message < message)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* Did a replay that broke off write the item already? Or was the same message parked twice? */
-static bool was_taken(const struct replay *replay, const struct sealed_record *record, uint64_t message)
-{
-    for (size_t i = first_of(replay, message); i < replay->written_count && replay->written[i].message == message; i++)
-        if (is_same(&replay->written[i], record, message))
-            return true;
-    for (size_t i = 0; i < replay->taken_count; i++)
-        if (is_same(&replay->taken[i], record, message))
-            return true;
-    return false;
 }
 
 /* Is the window still open, or open again, or the person gone? */
@@ -387,11 +300,12 @@ static bool take_in(struct replay *replay, struct slice *slice, const struct sea
     if (!translate(replay, record, plain, ingest, error))
         return false;
     if (ingest->count == 1 && ingest->items[0].kind == ITEM_EVENT) {
-        uint64_t message = message_of(replay, ingest);
+        const struct written_event event = { message_of(replay, ingest), record->received_ms };
 
-        if (was_taken(replay, record, message))
+        if (written_has(&replay->written, &event))
             return true;
-        replay->taken[replay->taken_count++] = (struct written){ message, record->received_ms };
+        if (!written_note(&replay->written, &event, error))
+            return false;
     }
     if (!ingest_prepare(ingest, engine_ledger(replay->engine), replay->reader->seat, error))
         return false;
@@ -507,8 +421,7 @@ static bool replay_person(struct replay *replay, struct error *error)
         return true;
     if (!load(replay, after, error))
         return false;
-    if (replay->count > 0 &&
-        (!load_written(replay, replay->records[0].received_ms, error) || !load(replay, after, error)))
+    if (replay->count > 0 && (!load_written(replay, error) || !load(replay, after, error)))
         return false;
     while (replay->count > 0) {
         after = replay->records[replay->count - 1].number;
@@ -578,7 +491,7 @@ static bool run(struct engine *engine, struct error *error)
     if (replay->reader)
         engine_give_reader(engine, replay->reader);
     arena_clear(&replay->arena);
-    free(replay->written);
+    written_clear(&replay->written);
     free(replay);
     return ok;
 }
