@@ -17,7 +17,7 @@ rows() {
         FNR == 1 { close_row() }
         # struct command_kind x = {, struct background){, a job in a list, rows of routes and CLI commands
         /struct command_kind [a-z_]+ = \{/ || /\(struct (job|background)\)\{/ || /^#define [A-Z]+\(.*on_begin/ ||
-        /^#define INGEST\(/ || /^    \{ *"[a-z]+", *(NULL|"[a-z-]+"), / {
+        /^#define INGEST\(/ || (FILENAME ~ /commands[.]c$/ && /^    \{ *"[a-z]+", *(NULL|"[a-z-]+"), /) {
             close_row()
             open = 1
             where = FILENAME ":" FNR
