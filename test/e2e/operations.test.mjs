@@ -2,6 +2,7 @@
 // the modes of files, and where keys may be seen.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -13,7 +14,7 @@ import {
   renameSync,
 } from 'node:fs';
 import { symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -209,6 +210,28 @@ test('what had arrived before SIGTERM is answered, however slow the disk is', as
   await ended;
   await server.start({ shim: false });
   assert.equal((await client.events('ann')).events.length, 32);
+});
+
+test('however many connections are ready at the same moment, each is answered', async (t) => {
+  const server = await startServer(t, { options: ['--threads', '1'] });
+  const ask = 'GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n';
+  // The library under the server looks at 128 at a time: a multiple of it is where it could wait for one more.
+  for (const count of [1, 127, 128, 129, 256]) {
+    const sockets = Array.from({ length: count }, () => connect(Number(new URL(server.url).port), '127.0.0.1'));
+    const answered = () => Promise.all(sockets.map((socket) => once(socket, 'data', { signal: AbortSignal.timeout(10_000) })));
+    const ready = answered();
+    for (const socket of sockets) socket.write(ask);
+    await ready;
+    const all = answered();
+    process.kill(server.pid, 'SIGSTOP');
+    try {
+      await Promise.all(sockets.map((socket) => new Promise((done) => socket.write(ask, done))));
+    } finally {
+      process.kill(server.pid, 'SIGCONT');
+    }
+    await all;
+    for (const socket of sockets) socket.destroy();
+  }
 });
 
 test('SIGINT stops too, SIGHUP does not', async (t) => {
