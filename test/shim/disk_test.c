@@ -350,19 +350,31 @@ static int ended(const struct started *started)
     return status;
 }
 
-/* Reads acknowledgements until there are `enough`, cuts, reads the rest; the highest of each writer goes into `last`. */
+static bool all_wrote(const int last[WRITERS])
+{
+    for (int writer = 0; writer < WRITERS; writer++)
+        if (last[writer] == 0)
+            return false;
+    return true;
+}
+
+/* Reads acknowledgements until there are `enough` and each writer has one, cuts, reads the rest; the highest of each writer
+ * goes into `last`. */
 static long cut_after(const struct started *started, long enough, int last[WRITERS])
 {
     FILE *out = fdopen(dup(started->out), "r");
     char line[64];
     long count = 0;
+    bool is_cut = false;
 
     while (fgets(line, sizeof(line), out)) {
         int writer = atoi(line);
         assert_in_range(writer, 0, WRITERS - 1);
         last[writer] = atoi(strchr(line, ' '));
-        if (++count == enough)
-            assert_int_equal(kill(started->pid, SIGUSR2), 0);
+        if (++count < enough || is_cut || !all_wrote(last))
+            continue;
+        is_cut = true;
+        assert_int_equal(kill(started->pid, SIGUSR2), 0);
     }
     (void)fclose(out);
     return count;
